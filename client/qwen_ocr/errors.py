@@ -1,0 +1,197 @@
+"""Everything that can go wrong, as one tree.
+
+    OCRError
+    ├── ConfigurationError      a setting or argument makes no sense
+    ├── ImageError              not an image, cut off, too large, unreadable; nothing was sent
+    ├── PromptError             an empty prompt; nothing was sent
+    ├── OCRConnectionError      nothing answers at that address, or the connection broke
+    │   └── OCRTimeoutError     no answer in time
+    ├── AuthenticationError     401, 403: no key, or one that the server does not accept
+    ├── BadRequestError         any other 4xx: the server refused this request
+    │   └── NotFoundError       404: no such model, or not the server that was meant
+    ├── OverloadedError         429, 503: the queue is full or the model is not ready
+    ├── ServerError             any other 5xx: the server failed
+    ├── ResponseError           an answer that no OCR server gives, a web page for instance
+    └── TruncatedError          the text is cut off; the error carries what there is
+
+Every error says what to do about it, and carries `status` (HTTP), `request_id` and `server_message`
+where there was an answer to take them from. Exceptions of the openai SDK never reach a caller:
+`translate_errors` turns each into one of these and keeps it as `__cause__`.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from qwen_ocr.results import OCRResult
+
+if TYPE_CHECKING:
+    import openai
+
+MAX_SERVER_MESSAGE = 500
+"""Characters of a server's own words that go into an error."""
+
+
+class OCRError(Exception):
+    """Base of all errors that this package raises on purpose."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        request_id: str | None = None,
+        server_message: str | None = None,
+    ) -> None:
+        evidence = [f"the server says: {server_message}"] if server_message else []
+        evidence += [f"request id {request_id}"] if request_id else []
+        super().__init__(f"{message} ({'; '.join(evidence)})" if evidence else message)
+        self.status = status
+        self.request_id = request_id
+        self.server_message = server_message
+
+
+class ConfigurationError(OCRError):
+    """A setting or argument makes no sense: the message names it and its variable."""
+
+
+class ImageError(OCRError):
+    """The image cannot be read here, so nothing was sent: the message names it and why."""
+
+
+class PromptError(OCRError):
+    """The prompt is empty or cannot be encoded, so nothing was sent."""
+
+
+class OCRConnectionError(OCRError):
+    """No connection, or one that broke before the answer was complete."""
+
+
+class OCRTimeoutError(OCRConnectionError):
+    """The answer did not come in time, after the retries."""
+
+
+class AuthenticationError(OCRError):
+    """HTTP 401 or 403: no key, or one that the server does not accept."""
+
+
+class BadRequestError(OCRError):
+    """Any other HTTP 4xx: the server refused the request; `server_message` says why."""
+
+
+class NotFoundError(BadRequestError):
+    """HTTP 404: the server has no such model, or is not the server that was meant."""
+
+
+class OverloadedError(OCRError):
+    """HTTP 429 or 503, after the retries: the queue is full or the model is not ready."""
+
+
+class ServerError(OCRError):
+    """Any other HTTP 5xx: the server failed, not the request."""
+
+
+class ResponseError(OCRError):
+    """Something answered, but not as an OCR server does."""
+
+
+class TruncatedError(OCRError):
+    """The model was stopped before it had read everything; `partial` is the result so far."""
+
+    def __init__(self, partial: OCRResult) -> None:
+        super().__init__(
+            f"the text is cut off (finish_reason {partial.finish_reason!r}): raise max_tokens or "
+            "the server's context length, or allow truncated text to get what there is",
+            request_id=partial.request_id,
+        )
+        self.partial = partial
+
+    def __reduce__(self) -> tuple[type["TruncatedError"], tuple[OCRResult]]:
+        """Pickle by what was given, so that the error survives the way out of a worker process."""
+        return type(self), (self.partial,)
+
+
+@contextmanager
+def translate_errors() -> Iterator[None]:
+    """Raise this module's error for whatever the openai SDK raises inside the `with` block."""
+    # Here, not above: the SDK is slow to import, and whoever calls this has it already.
+    import openai
+
+    try:
+        yield
+    except openai.APIStatusError as exc:
+        raise _from_status(exc) from exc
+    except openai.APIConnectionError as exc:
+        raise _from_connection(exc) from exc
+    except openai.OpenAIError as exc:
+        raise OCRError(f"the openai SDK failed: {exc}") from exc
+
+
+def not_an_ocr_server(
+    url: object, content_type: str | None, **evidence: Any
+) -> ResponseError | NotFoundError:
+    """The error for an answer that is not one of an OCR server: most often a wrong base URL."""
+    error = NotFoundError if evidence.get("status") == 404 else ResponseError
+    return error(
+        f"{url} does not answer like an OCR server (it sent {content_type or 'untyped data'}): "
+        "set base_url or QWEN_OCR_BASE_URL to the server's root, such as http://localhost:8000",
+        **evidence,
+    )
+
+
+def _from_status(exc: "openai.APIStatusError") -> OCRError:
+    status = exc.status_code
+    evidence: dict[str, Any] = {
+        "status": status,
+        "request_id": exc.request_id,
+        "server_message": _server_message(exc.body),
+    }
+    if status in (401, 403):
+        return AuthenticationError(
+            "the server did not accept the API key: set api_key or QWEN_OCR_API_KEY to one that "
+            "it knows",
+            **evidence,
+        )
+    if status < 400 or (status == 404 and not isinstance(exc.body, dict)):
+        return not_an_ocr_server(
+            exc.request.url, exc.response.headers.get("content-type"), **evidence
+        )
+    if status == 404:
+        return NotFoundError(
+            "the server has no such model or route: check base_url, or leave model and "
+            "QWEN_OCR_MODEL unset to use the model that it serves",
+            **evidence,
+        )
+    if status == 408:
+        return OCRTimeoutError("the server gave up waiting for the request: try again", **evidence)
+    if status in (429, 503):
+        return OverloadedError(
+            "the server is busy or not ready: try again later, or send fewer pages at once",
+            **evidence,
+        )
+    if status >= 500:
+        return ServerError(f"the server failed with HTTP {status}: see its log", **evidence)
+    return BadRequestError(f"the server refused the request with HTTP {status}", **evidence)
+
+
+def _from_connection(exc: "openai.APIConnectionError") -> OCRConnectionError:
+    import openai
+
+    url = exc.request.url
+    if isinstance(exc, openai.APITimeoutError):
+        return OCRTimeoutError(
+            f"no answer from {url} in time: is the server overloaded? Raise timeout or "
+            "QWEN_OCR_TIMEOUT (seconds), or send fewer pages at once"
+        )
+    return OCRConnectionError(
+        f"no answer from {url} ({exc.__cause__ or exc}): is the server running? Start one with "
+        "`qwen-ocr serve`, or set base_url or QWEN_OCR_BASE_URL to where it is"
+    )
+
+
+def _server_message(body: object) -> str | None:
+    """The server's own words, from vLLM's and FastAPI's error bodies; None for a web page."""
+    if isinstance(body, dict):
+        body = body.get("message") or body.get("detail")
+    text = str(body or "").strip()
+    return None if not text or text.startswith("<") else text[:MAX_SERVER_MESSAGE]

@@ -1,0 +1,64 @@
+"""What differs from one model family to the next: the table that client and server both read.
+
+A vision model of the Qwen-VL line cuts an image into squares of `factor` × `factor` pixels and
+turns each into one token, after rounding both sides of the image to multiples of `factor`. So
+tokens × factor² is a number of pixels, and a budget in tokens is a budget in pixels.
+"""
+
+import math
+import re
+from dataclasses import dataclass
+
+MAX_ASPECT_RATIO = 200
+"""Longest side ÷ shortest side above which every family's image processor refuses an image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One row of the table; the fields in tokens are visual tokens per image."""
+
+    name: str
+    pattern: str
+    """Regular expression searched for in the model's name, in lower case."""
+    factor: int
+    """Side in pixels of the square that becomes one visual token."""
+    min_tokens: int
+    """Smaller images are enlarged to this by the model's processor."""
+    max_tokens: int
+    """The most that the model's processor accepts without shrinking the image itself."""
+    budget: int
+    """What an image may cost unless the caller asks for more: enough for a dense page."""
+
+    def fit(self, size: tuple[int, int], max_tokens: int | None = None) -> tuple[int, int]:
+        """Width and height to send, in pixels: `size` itself when it is within the budget.
+
+        The budget is `max_tokens`, within what the processor accepts, or the family's own. A larger
+        image gets the multiples of `factor` that the processor itself would choose (`smart_resize`
+        of Qwen-VL), so that the server does not resample a second time.
+        """
+        width, height = size
+        factor = self.factor
+        tokens = max(self.min_tokens, min(max_tokens or self.budget, self.max_tokens))
+        if round(width / factor) * round(height / factor) <= tokens:
+            return size
+        shrink = factor * math.sqrt(width * height / (tokens * factor**2))
+        return (
+            max(1, math.floor(width / shrink)) * factor,
+            max(1, math.floor(height / shrink)) * factor,
+        )
+
+
+QWEN3_VL = Family("qwen3-vl", r"qwen3", 32, min_tokens=4, max_tokens=16384, budget=2048)
+FAMILIES = (
+    Family("mini", r"(^|[/_-])mini$", 16, min_tokens=4, max_tokens=4096, budget=4096),
+    Family("qwen2-vl", r"qwen2(\.5)?-?vl", 28, min_tokens=4, max_tokens=16384, budget=2048),
+    QWEN3_VL,
+)
+
+
+def family_of(model: str) -> Family:
+    """The family of a model, from its name or path; Qwen3-VL's for a name that tells nothing.
+
+    They are safe for a stranger: a wrong factor costs a second, small resize on the server.
+    """
+    return next((f for f in FAMILIES if re.search(f.pattern, model.lower())), QWEN3_VL)
