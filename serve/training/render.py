@@ -1,0 +1,358 @@
+"""Draw text blocks with Pillow, and say where every character stands.
+
+An image is grey: the exported patch embedding weighs the colour channels by luminance, so a colour
+image looks to the model as its grey version does. Positions are in pixels of the final image.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import random
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
+
+from training.fonts import Face, FontPicker
+from training.text import TextSource
+
+TOKEN = 16  # pixels per visual token, each side
+SUBCOLUMNS = 4  # character labels per visual token, left to right
+
+
+@dataclass
+class Line:
+    """One line of text: `edges` are the x of its character boundaries, `y` those points' middle."""
+
+    text: str
+    edges: NDArray[np.float64]  # (len(text) + 1,)
+    y: NDArray[np.float64]  # (len(text) + 1,)
+    height: float
+
+
+@dataclass
+class Sample:
+    """A grey image and its lines, top to bottom."""
+
+    image: NDArray[np.uint8]  # (height, width)
+    lines: list[Line]
+
+    @property
+    def text(self) -> str:
+        """What a reader should answer."""
+        return "\n".join(line.text for line in self.lines)
+
+
+class _Font:
+    """A face at one size, with cached advance widths."""
+
+    def __init__(self, face: Face, size: float) -> None:
+        self.font = ImageFont.truetype(face.path, size, index=face.index)
+        self.size = size
+        self._widths: dict[str, float] = {}
+
+    def edges(self, text: str) -> NDArray[np.float64]:
+        """x of the character boundaries, from 0: advances scaled to the shaped line's width."""
+        for character in set(text) - self._widths.keys():
+            self._widths[character] = self.font.getlength(character)
+        edges = np.cumsum([0.0] + [self._widths[character] for character in text], dtype=np.float64)
+        edges *= self.font.getlength(text) / max(edges[-1], 1e-6)
+        return edges
+
+
+@lru_cache(maxsize=600)
+def _font(face: Face, size: float) -> _Font:
+    return _Font(face, size)
+
+
+def _fill_line(source: TextSource, font: _Font, room: float, stop: float) -> str:
+    """Words that fit into `room` px; ends early with probability `stop` after each word."""
+    text, misfits = "", 0
+    while misfits < 4:
+        token = source.token()
+        longer = f"{text} {token}" if text else token
+        if font.font.getlength(longer) > room:
+            misfits += 1
+            continue
+        text = longer
+        if source.rng.random() < stop:
+            break
+    return text.strip()
+
+
+def _two_columns(source: TextSource, font: _Font, room: float) -> tuple[str, str] | None:
+    for _ in range(6):
+        left, right = source.label(), source.value()
+        if font.font.getlength(left + right) + font.size < room:
+            return left, right
+    return None
+
+
+@dataclass
+class _Layout:
+    """The choices that hold for one whole image."""
+
+    font: _Font
+    face: Face
+    pitch: float
+    left: float
+    right: float
+    kind: str  # prose, ragged, columns
+    stop: float
+
+
+def _draw_lines(
+    rng: random.Random,
+    canvas: Image.Image,
+    layout: _Layout,
+    ink: int,
+    max_lines: int,
+) -> list[Line]:
+    draw = ImageDraw.Draw(canvas)
+    source = TextSource(rng)
+    font, room = layout.font, layout.right - layout.left
+    baseline = rng.uniform(0.85, 1.4) * font.size
+    slack = canvas.height - baseline - 0.3 * font.size
+    if max_lines == 1 and slack > 0:
+        baseline += rng.uniform(0, slack)
+    lines: list[Line] = []
+    while baseline + 0.28 * font.size < canvas.height and len(lines) < max_lines:
+        indent = 0.0
+        columns = _two_columns(source, font, room) if layout.kind == "columns" else None
+        y = round(baseline)
+        if columns is not None and rng.random() < 0.85:
+            left, right = columns
+            x_right = layout.right - font.font.getlength(right)
+            if rng.random() < 0.3:
+                x_right = min(x_right, layout.left + rng.uniform(0.4, 0.6) * room)
+                x_right = max(x_right, layout.left + font.font.getlength(left) + 0.5 * font.size)
+            text = f"{left} {right}"
+            edges = np.concatenate([layout.left + font.edges(left), x_right + font.edges(right)])
+            parts = [(layout.left, left), (x_right, right)]
+        else:
+            text = _fill_line(source, font, room, layout.stop)
+            edges = font.edges(text)
+            if layout.kind == "ragged":
+                indent = rng.choice((0.0, 0.5, 1.0)) * max(0.0, room - edges[-1])
+            edges = layout.left + indent + edges
+            parts = [(layout.left + indent, text)]
+        if text and layout.face.can_draw(text):
+            for x, part in parts:
+                draw.text((x, y), part, font=font.font, fill=ink, anchor="ls")
+            middle = np.full(len(text) + 1, y - 0.27 * font.size)
+            lines.append(Line(text, edges, middle, 0.95 * font.size))
+            if layout.kind == "columns" and rng.random() < 0.1:
+                rule = y + round(0.35 * font.size)
+                draw.line((layout.left, rule, layout.right, rule), fill=ink, width=1)
+            baseline += layout.pitch * (rng.uniform(1.2, 2) if rng.random() < 0.06 else 1)
+    return lines
+
+
+def _shade(rng: random.Random, image: NDArray[np.float32]) -> None:
+    """Add a gradient or a soft shadow, in place."""
+    height, width = image.shape
+    x = np.linspace(-1, 1, width, dtype=np.float32)
+    y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
+    ramp = x * rng.uniform(-1, 1) + y * rng.uniform(-1, 1)
+    if rng.random() < 0.5:
+        ramp = np.tanh(ramp * rng.uniform(2, 6))
+    image *= 1 - rng.uniform(0.05, 0.25) * (1 + ramp) / 2
+
+
+def _degrade(rng: random.Random, image: Image.Image, size: float, strength: float) -> Image.Image:
+    """Blur, low resolution, noise, shade and JPEG, each with a small probability."""
+    if rng.random() < 0.25 * strength:
+        image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.2, 0.03 * size + 0.25)))
+    if rng.random() < 0.12 * strength and size > 16:
+        factor = rng.uniform(max(0.5, 13 / size), 1.0)
+        small = (round(image.width * factor) or 1, round(image.height * factor) or 1)
+        image = image.resize(small, Image.Resampling.BICUBIC).resize(
+            image.size, Image.Resampling.BICUBIC
+        )
+    pixels = np.asarray(image, dtype=np.float32).copy()
+    if rng.random() < 0.2 * strength:
+        _shade(rng, pixels)
+    if rng.random() < 0.3 * strength:
+        generator = np.random.default_rng(rng.randrange(2**32))
+        deviation = rng.uniform(1, 12)
+        pixels += generator.standard_normal(pixels.shape, dtype=np.float32) * deviation
+    image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+    if rng.random() < 0.3 * strength:
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=rng.randint(30, 92))
+        image = Image.open(buffer).convert("L")
+    return image
+
+
+def _picture(rng: random.Random, canvas: Image.Image) -> None:
+    """Shapes that are not text."""
+    draw = ImageDraw.Draw(canvas)
+    for _ in range(rng.randint(0, 6)):
+        box = sorted(rng.uniform(0, canvas.width) for _ in range(2))
+        rows = sorted(rng.uniform(0, canvas.height) for _ in range(2))
+        corners = (box[0], rows[0], box[1], rows[1])
+        rng.choice((draw.ellipse, draw.rectangle))(corners, fill=rng.randrange(256))
+
+
+def render(
+    rng: random.Random, fonts: FontPicker, width: int, height: int, size: float, *, strength: float
+) -> Sample:
+    """A random block of text that fills a `width` × `height` px image (multiples of `TOKEN`).
+
+    The canvas is up to half a token larger or smaller and then resized, as an image of any size is
+    by the processor. `size` is the type size in px; `strength` scales the probability of noise,
+    blur and rotation.
+    """
+    canvas_size = [
+        max(8, side + rng.randint(-TOKEN // 2, TOKEN // 2 - 1)) for side in (width, height)
+    ]
+    paper, ink = rng.randint(200, 255), rng.randint(0, 80)
+    if rng.random() < 0.25:
+        paper = rng.choice((255, rng.randint(120, 255)))
+        ink = max(0, paper - rng.randint(70, 255))
+    if rng.random() < 0.25:
+        paper, ink = 255 - paper, 255 - ink
+    canvas = Image.new("L", (canvas_size[0], canvas_size[1]), paper)
+    lines: list[Line] = []
+    if rng.random() < 0.015:
+        _picture(rng, canvas)
+    else:
+        size = min(round(size * 2) / 2, canvas.height / 1.3)
+        face = fonts.pick(rng, "")
+        margin = rng.uniform(0.1, 1.5) * size
+        layout = _Layout(
+            font=_font(face, max(8.0, size)),
+            face=face,
+            pitch=size * rng.uniform(1.05, rng.choice((1.3, 1.7))),
+            left=min(margin, canvas.width / 6),
+            right=canvas.width - min(rng.uniform(0.1, 1.0) * size, canvas.width / 8),
+            kind=rng.choices(("prose", "ragged", "columns"), (0.65, 0.1, 0.25))[0],
+            stop=rng.choice((0.0, 0.0, 0.01, 0.1)),
+        )
+        limit = rng.choices((1, 2, 99), (0.03, 0.03, 0.94))[0]
+        lines = _draw_lines(rng, canvas, layout, ink, limit)
+    return finish(rng, canvas, lines, width, height, size, strength)
+
+
+def finish(
+    rng: random.Random,
+    canvas: Image.Image,
+    lines: list[Line],
+    width: int,
+    height: int,
+    size: float,
+    strength: float,
+) -> Sample:
+    """Rotate and degrade a grey `canvas` with type of `size` px, and resize it, lines included."""
+    if rng.random() < 0.3 * strength:
+        angle = math.radians(rng.uniform(-1.5, 1.5))
+        cos, sin = math.cos(angle), math.sin(angle)
+        cx, cy = canvas.width / 2, canvas.height / 2
+        matrix = np.array(
+            [[cos, sin, cx - cos * cx - sin * cy], [-sin, cos, cy + sin * cx - cos * cy]]
+        )
+        paper = canvas.getpixel((0, 0))
+        canvas = canvas.rotate(math.degrees(angle), Image.Resampling.BICUBIC, fillcolor=paper)
+        lines = [_transform(line, matrix) for line in lines]
+    return fit(_degrade(rng, canvas, size, strength), lines, width, height)
+
+
+def _transform(line: Line, matrix: NDArray[np.float64]) -> Line:
+    """Apply a 2×3 affine map to a line's points."""
+    x, y = matrix[:, :2] @ np.stack((line.edges, line.y)) + matrix[:, 2:]
+    return Line(line.text, x, y, line.height * float(matrix[1, 1]))
+
+
+def fit(image: Image.Image, lines: list[Line], width: int, height: int) -> Sample:
+    """Resize a grey image and its lines to `width` × `height` px."""
+    across, down = width / image.width, height / image.height
+    matrix = np.array([[across, 0.0, 0.0], [0.0, down, 0.0]])
+    resized = image.resize((width, height), Image.Resampling.BICUBIC)
+    return Sample(np.asarray(resized), [_transform(line, matrix) for line in lines])
+
+
+def subcolumn_labels(
+    sample: Sample, character_id: dict[str, int], nothing: int
+) -> NDArray[np.int64]:
+    """Which character each visual token shows under each quarter of its width.
+
+    Returns (rows, columns, SUBCOLUMNS) token ids, `nothing` where there is none. A token between
+    two lines belongs to the line that covers more of its height.
+    """
+    rows, columns = sample.image.shape[0] // TOKEN, sample.image.shape[1] // TOKEN
+    labels = np.full((rows, columns * SUBCOLUMNS), nothing, dtype=np.int64)
+    best = np.zeros_like(labels, dtype=np.float64)
+    centres = (np.arange(columns * SUBCOLUMNS) + 0.5) * TOKEN / SUBCOLUMNS
+    for line in sample.lines:
+        ids = np.array([character_id[character] for character in line.text])
+        inside = np.flatnonzero((centres >= line.edges[0]) & (centres < line.edges[-1]))
+        glyph = np.searchsorted(line.edges, centres[inside], side="right") - 1
+        middle = np.interp(centres[inside], line.edges, line.y)
+        top, bottom = middle - line.height / 2, middle + line.height / 2
+        for row in range(rows):
+            overlap = np.minimum(bottom, (row + 1) * TOKEN) - np.maximum(top, row * TOKEN)
+            wins = (overlap > best[row, inside]) & (overlap > 0.25 * min(TOKEN, line.height))
+            where = inside[wins]
+            labels[row, where] = ids[glyph[wins]]
+            best[row, where] = overlap[wins]
+    return labels.reshape(rows, columns, SUBCOLUMNS)
+
+
+def reading_path(sample: Sample) -> NDArray[np.int64]:
+    """The visual token (row-major index) that holds each character of `sample.text`, then the end.
+
+    A line break, and the end of the text, belong to the token where the line before them ends.
+    """
+    rows, columns = sample.image.shape[0] // TOKEN, sample.image.shape[1] // TOKEN
+    path: list[NDArray[np.int64]] = []
+    for line in sample.lines:
+        x = np.append((line.edges[1:] + line.edges[:-1]) / 2, line.edges[-1] + 0.1 * line.height)
+        y = np.append((line.y[1:] + line.y[:-1]) / 2, line.y[-1])
+        column = np.clip(x // TOKEN, 0, columns - 1).astype(np.int64)
+        row = np.clip(y // TOKEN, 0, rows - 1).astype(np.int64)
+        path.append(row * columns + column)
+    return np.concatenate(path) if path else np.zeros(1, dtype=np.int64)
+
+
+def save_batch(path: Path, samples: list[Sample]) -> None:
+    """Store samples of one size, whose lines are level, in one file."""
+    lines = [
+        [
+            {
+                "text": line.text,
+                "edges": line.edges.round(1).tolist(),
+                "y": round(float(line.y[0]), 1),
+                "height": round(line.height, 1),
+            }
+            for line in sample.lines
+        ]
+        for sample in samples
+    ]
+    images = np.stack([sample.image for sample in samples])
+    np.savez_compressed(path, images=images, lines=np.array(json.dumps(lines)))
+
+
+def load_batch(path: Path) -> list[Sample]:
+    """The samples that `save_batch` stored."""
+    with np.load(path) as stored:
+        images, found = stored["images"], json.loads(str(stored["lines"]))
+    return [
+        Sample(
+            image,
+            [
+                Line(
+                    line["text"],
+                    np.array(line["edges"]),
+                    np.full(len(line["edges"]), line["y"]),
+                    line["height"],
+                )
+                for line in lines
+            ],
+        )
+        for image, lines in zip(images, found, strict=True)
+    ]

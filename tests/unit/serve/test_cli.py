@@ -1,0 +1,75 @@
+"""The `serve` command: options, messages, exit codes."""
+
+import subprocess
+import sys
+from typing import NoReturn
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from qwen_ocr_serve.cli import app
+from qwen_ocr_serve.launcher import Installation, Launch
+from qwen_ocr_serve.settings import ServeSettings
+
+
+def serve(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["serve", *arguments], env={"COLUMNS": "200"})
+
+
+def test_every_setting_is_an_option_with_its_variable() -> None:
+    output = serve("--help").output
+    for name in ServeSettings.model_fields:
+        assert "--" + name.replace("_", "-") in output
+        assert f"QWEN_OCR_{name.upper()}" in output
+
+
+def test_dry_run_prints_the_command_and_starts_nothing() -> None:
+    result = serve("--dry-run", "--port", "9000", "--", "--seed", "1")
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0] == "VLLM_PLUGINS=qwen_ocr \\"
+    assert "  --port 9000 \\" in lines
+    assert lines[-1] == "  --seed 1"
+
+
+def test_options_win_over_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QWEN_OCR_PORT", "1")
+    monkeypatch.setenv("QWEN_OCR_MAX_IMAGES", "3")
+    output = serve("--dry-run", "--port", "9000").stdout
+    assert "--port 9000" in output
+    assert '{"image": 3, "video": 0}' in output
+
+
+def test_a_wrong_value_is_a_usage_error() -> None:
+    result = serve("--port", "70000")
+    assert result.exit_code == 2
+    assert result.stderr == "error: --port: Input should be less than or equal to 65535\n"
+
+
+def test_an_unknown_variable_is_a_usage_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QWEN_OCR_PROT", "1")
+    result = serve()
+    assert result.exit_code == 2
+    assert result.stderr == "error: unknown variable QWEN_OCR_PROT; did you mean QWEN_OCR_PORT?\n"
+
+
+def test_a_server_that_cannot_start_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unexpected(self: Launch) -> NoReturn:
+        raise AssertionError("started")
+
+    monkeypatch.setattr(Launch, "execute", unexpected)
+    monkeypatch.setattr(Installation, "detect", lambda: Installation(True, False))
+    result = serve("--model", "/missing")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: /missing does not hold a model")
+    assert result.stderr.count("\n") == 1
+
+
+def test_the_command_line_is_there_without_loading_the_engine() -> None:
+    code = (
+        "import sys, qwen_ocr_serve.cli; print({'torch', 'vllm', 'transformers'} & {*sys.modules})"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "set()\n"

