@@ -1,4 +1,4 @@
-# Everything a contributor needs: `make demo`, `make test`, `make lint`.
+# Everything a contributor needs, see `make help`.
 # The first target that needs .venv creates it; later runs install nothing.
 
 PYTHON ?= python3
@@ -13,7 +13,7 @@ TORCHVISION := torchvision==0.28.0
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint clean
+.PHONY: help demo test lint train score clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,19 @@ lint: $(STAMP) ## check style, formatting and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+# Processor minutes of training, and where its checkpoints lie. See serve/training/README.md.
+MINUTES ?= 80
+RUN ?= runs/mini
+
+train: $(STAMP) ## train the bundled model anew, for hours; stops and resumes at any time
+	@cd serve && ../$(BIN)/python -m training.browser ../$(RUN)/browser
+	@cd serve && OMP_NUM_THREADS=1 ../$(BIN)/torchrun --nproc-per-node 2 -m training.train \
+		--out ../$(RUN) --browser ../$(RUN)/browser --minutes $(MINUTES)
+	@cd serve && ../$(BIN)/python -m training.export ../$(RUN)/checkpoint.pt qwen_ocr_serve/mini
+
+score: $(STAMP) ## error rates of the bundled model on tests/evaluation, through a real server
+	@cd serve && ../$(BIN)/python -m training.score
 
 clean: ## remove .venv and all caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache dist

@@ -9,11 +9,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from qwen_ocr import OCRClient, OCRError
+from qwen_ocr import DEFAULT_PROMPT, OCRClient, OCRError
 from qwen_ocr_serve.local_server import LocalServer, LocalServerError
 from qwen_ocr_serve.settings import BUNDLED_MODEL_NAME
-
-PROMPT = "Read all the text in the image."
 
 
 def _read_all(images: list[Path], console: Console) -> bool:
@@ -34,7 +32,7 @@ def _read_all(images: list[Path], console: Console) -> bool:
             for image in images:
                 started = time.monotonic()
                 try:
-                    text, style = str(client.ocr(image, PROMPT)), ""
+                    text, style = str(client.ocr(image, DEFAULT_PROMPT)), ""
                 except OCRError as exc:
                     text, style = f"{type(exc).__name__}: {exc}", "red"
                     failures += 1

@@ -102,6 +102,9 @@ def plan(
         "--limit-mm-per-prompt": json.dumps({"image": settings.max_images, "video": 0}),
         "--max-num-queued-reqs": str(settings.max_queued_requests),
         "--shutdown-timeout": str(settings.shutdown_timeout),
+        # What a request leaves open. Reading is not writing: models suggest a temperature of 0.7
+        # and penalties, which invent text and ruin tables.
+        "--override-generation-config": json.dumps({"temperature": 0.0, "repetition_penalty": 1.0}),
         # The one flag that imports a module in the server's process just before the engine starts.
         "--tool-parser-plugin": "qwen_ocr_serve.startup_signals",
     }

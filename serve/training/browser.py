@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
+from rich.progress import track
 
 from training.fonts import TRAINING_FAMILIES
 from training.render import TOKEN, Line, fit, save_batch
@@ -206,12 +207,12 @@ def random_blocks(rng: random.Random) -> tuple[int, int, list[Block]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--batches", type=int, default=2000)
+    parser.add_argument("--batches", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     with browser_page() as page:
-        for number in range(options.batches):
+        for number in track(range(options.batches), "drawing in a browser"):
             path = options.folder / f"{options.seed}-{number:05d}.npz"
             if path.exists():
                 continue
@@ -220,8 +221,6 @@ def main() -> None:
             for image, lines in draw(page, blocks):
                 samples.append(fit(image.convert("L"), lines, width, height))
             save_batch(path, samples)
-            if number % 50 == 0:
-                print(f"{number} of {options.batches}", flush=True)
 
 
 if __name__ == "__main__":

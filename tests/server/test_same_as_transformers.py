@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers import AutoProcessor, Qwen3VLForConditionalGeneration
+from transformers.generation.utils import GenerateDecoderOnlyOutput
 
 from qwen_ocr import DEFAULT_PROMPT, OCRClient
 from qwen_ocr_serve.settings import BUNDLED_MODEL_PATH
@@ -20,7 +21,7 @@ class Reference:
 
     def __init__(self) -> None:
         self.processor = AutoProcessor.from_pretrained(BUNDLED_MODEL_PATH)
-        self.model = AutoModelForImageTextToText.from_pretrained(
+        self.model = Qwen3VLForConditionalGeneration.from_pretrained(
             BUNDLED_MODEL_PATH, dtype=torch.bfloat16
         )
 
@@ -34,15 +35,17 @@ class Reference:
             inputs = self.processor(
                 text=[prompt], images=[image.convert("RGB")], return_tensors="pt"
             )
-        output = self.model.generate(
+        output = self.model.generate(  # type: ignore[misc]  # their annotation of self is off
             **inputs,
             do_sample=False,
             max_new_tokens=600,
             output_logits=True,
             return_dict_in_generate=True,
         )
+        assert isinstance(output, GenerateDecoderOnlyOutput)
+        assert output.logits is not None
         ids = output.sequences[0, inputs["input_ids"].shape[1] :].tolist()
-        return ids, torch.cat(output.logits).float()
+        return ids, torch.stack(list(output.logits)).squeeze(1).float()
 
     def encode(self, text: str) -> list[int]:
         """The tokens of an answer, with the one that ends it."""

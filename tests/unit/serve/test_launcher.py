@@ -64,6 +64,7 @@ def test_every_setting_reaches_vllm() -> None:
         "--max-num-queued-reqs": "64",
         "--kv-cache-memory-bytes": str(2**29),
         "--shutdown-timeout": "7",
+        "--override-generation-config": '{"temperature": 0.0, "repetition_penalty": 1.0}',
         "--tool-parser-plugin": "qwen_ocr_serve.startup_signals",
         "--enable-offline-docs": "",
     }

@@ -1,6 +1,7 @@
 """The training code's network, prompts and labels are those of the model that is served."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -79,7 +80,7 @@ def test_transformers_computes_the_same(random_model: tuple[Mini, Path]) -> None
 )
 def test_prompts_are_what_the_shipped_template_yields(
     random_model: tuple[Mini, Path],
-    messages: list[dict[str, object]],
+    messages: list[dict[str, Any]],
     expected: list[int],
 ) -> None:
     tokenizer = AutoTokenizer.from_pretrained(random_model[1])
