@@ -10,6 +10,7 @@ first asked for: the SDK under them takes most of a second to import, which `imp
 command line's help and the server, which shares the model families, should not have to pay.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from qwen_ocr.errors import (
@@ -22,34 +23,40 @@ from qwen_ocr.errors import (
     OCRError,
     OCRTimeoutError,
     OverloadedError,
+    PDFError,
     PromptError,
+    RepetitionError,
     ResponseError,
+    SchemaError,
     ServerError,
     TruncatedError,
 )
 from qwen_ocr.families import Family, family_of
-from qwen_ocr.images import ImageInput
-from qwen_ocr.prompts import DEFAULT_PROMPT
-from qwen_ocr.results import OCRResult, Usage
+from qwen_ocr.images import ImageInput, tiff_pages
+from qwen_ocr.prompts import DEFAULT_PROMPT, Task
+from qwen_ocr.results import Document, OCRResult, Outcome, Plan, TextBox, Usage, Word
+from qwen_ocr.streams import AsyncOCRStream, OCRStream
 
 if TYPE_CHECKING:
-    from qwen_ocr.client import AsyncOCRClient, OCRClient
+    from qwen_ocr.async_client import AsyncOCRClient
+    from qwen_ocr.client import OCRClient
 else:
     # Hidden from type checkers, which would otherwise accept any misspelt name.
     def __getattr__(name: str) -> object:
-        if name in ("AsyncOCRClient", "OCRClient"):
-            from qwen_ocr import client
-
-            return getattr(client, name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module = {"AsyncOCRClient": "async_client", "OCRClient": "client"}.get(name)
+        if module is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f"{__name__}.{module}"), name)
 
 
 __all__ = [
     "DEFAULT_PROMPT",
     "AsyncOCRClient",
+    "AsyncOCRStream",
     "AuthenticationError",
     "BadRequestError",
     "ConfigurationError",
+    "Document",
     "Family",
     "ImageError",
     "ImageInput",
@@ -58,12 +65,22 @@ __all__ = [
     "OCRConnectionError",
     "OCRError",
     "OCRResult",
+    "OCRStream",
     "OCRTimeoutError",
+    "Outcome",
     "OverloadedError",
+    "PDFError",
+    "Plan",
     "PromptError",
+    "RepetitionError",
     "ResponseError",
+    "SchemaError",
     "ServerError",
+    "Task",
+    "TextBox",
     "TruncatedError",
     "Usage",
+    "Word",
     "family_of",
+    "tiff_pages",
 ]

@@ -1,88 +1,185 @@
-"""The clients: the same calls, blocking and asynchronous."""
+"""The blocking client."""
 
-import asyncio
 import time
+from collections.abc import Generator, Iterable, Iterator
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, Unpack
 
 import openai
+from openai._legacy_response import LegacyAPIResponse
 
-from qwen_ocr._core import accept, build_request, read_completion, read_models, sdk_options
+from qwen_ocr import _steps
+from qwen_ocr._request import ReadOptions
+from qwen_ocr._response import StreamReader
+from qwen_ocr._session import Client
+from qwen_ocr._steps import Answer, Done, Model, Steps, T, advance
+from qwen_ocr.batch import CONCURRENCY, check_many, run_many
 from qwen_ocr.errors import translate_errors
 from qwen_ocr.images import ImageInput
+from qwen_ocr.pdf import DEFAULT_DPI, PDF, check_dpi, page_numbers
 from qwen_ocr.prompts import DEFAULT_PROMPT
-from qwen_ocr.results import OCRResult
-from qwen_ocr.settings import ClientSettings
+from qwen_ocr.results import Document, OCRResult, Outcome, Plan, TextBox
+from qwen_ocr.sources import Source
+from qwen_ocr.streams import OCRStream
 
 
-class OCRClient:
+class OCRClient(Client):
     """Reads images through an OCR server; may be shared between threads.
 
     Every argument that is left out comes from `QWEN_OCR_<NAME>` or, failing that, the default of
     `ClientSettings`, where each is described. Nothing is sent until the first image. Connections
     are kept for the next image, so keep the client; close it, or use it in a `with` block.
 
-    Raises `ConfigurationError` for an argument or variable that makes no sense.
+    `options` of its methods are those of `ReadOptions`. All methods raise `ImageError`,
+    `PromptError` and `ConfigurationError` before anything is sent, and the other errors of
+    `qwen_ocr.errors` for what happens after that. `ConfigurationError` is also what the client
+    itself raises for an argument or variable that makes no sense.
     """
-
-    def __init__(
-        self,
-        base_url: str | None = None,
-        *,
-        api_key: str | None = None,
-        model: str | None = None,
-        timeout: float | None = None,
-        max_retries: int | None = None,
-        max_image_tokens: int | None = None,
-    ) -> None:
-        self._settings = ClientSettings.load(
-            base_url=base_url,
-            api_key=api_key,
-            model=model,
-            timeout=timeout,
-            max_retries=max_retries,
-            max_image_tokens=max_image_tokens,
-        )
-        self._sdk = openai.OpenAI(**sdk_options(self._settings))
-        self._model = self._settings.model
 
     def ocr(
         self,
         image: ImageInput,
         prompt: str = DEFAULT_PROMPT,
+        **options: Unpack[ReadOptions],
+    ) -> OCRResult:
+        """Read one image, greedily; again, less greedily, if the model repeats itself without end.
+
+        `prompt` is a `Task` or any other string. Text that is cut off raises `TruncatedError`, text
+        that ends in a loop at each of four attempts `RepetitionError`; both carry what there is.
+        """
+        return self._run(_steps.read(self._session, image, prompt, options))
+
+    def stream(
+        self,
+        image: ImageInput,
+        prompt: str = DEFAULT_PROMPT,
+        **options: Unpack[ReadOptions],
+    ) -> OCRStream:
+        """Read one image and get the text as it comes; afterwards, `result` of the stream is whole.
+
+        Errors, the local ones included, come from iterating.
+        """
+        return OCRStream(self._pieces(image, prompt, options))
+
+    def extract(
+        self,
+        image: ImageInput,
+        model: type[Model],
+        prompt: str | None = None,
         *,
         max_tokens: int | None = None,
-        allow_truncated: bool = False,
-    ) -> OCRResult:
-        """Read one image, at temperature 0.
+    ) -> Model:
+        """Read one image into an object of a pydantic model.
 
-        `max_tokens` bounds the text. Without it the server's context length does, because any
-        guess of ours would cut off somebody's page. Text that is cut off raises `TruncatedError`,
-        or is returned with its `finish_reason` when `allow_truncated`.
-
-        Raises `ImageError` and `PromptError` before anything is sent, and the other errors of
-        `qwen_ocr.errors` for what happens after that.
+        The server lets the model write nothing but JSON of its schema. Without a prompt of yours,
+        the schema is in the prompt, too, with the descriptions of its fields. Raises `SchemaError`,
+        with the text, for an answer that is not valid all the same: validators can ask for more
+        than a schema.
         """
-        page = accept(image, prompt)
-        request = build_request(
-            self._find_model(), page, prompt, max_tokens, self._settings.max_image_tokens
+        return self._run(
+            _steps.extract(self._session, image, model, prompt, {"max_tokens": max_tokens})
         )
-        started = time.perf_counter()
-        with translate_errors():
-            response = self._sdk.chat.completions.with_raw_response.create(**request)
-        latency = time.perf_counter() - started
-        return read_completion(response, latency=latency, allow_truncated=allow_truncated)
+
+    def locate(self, image: ImageInput, *, max_tokens: int | None = None) -> list[TextBox]:
+        """The lines of text in one image and where they are, in pixels of that image.
+
+        For models that were taught it: Qwen2-VL and later, not the bundled one. Raises
+        `SchemaError` for an answer without boxes, `ImageError` for a URL, whose size is not known
+        here.
+        """
+        return self._run(_steps.locate(self._session, image, {"max_tokens": max_tokens}))
+
+    def plan(self, image: ImageInput) -> Plan:
+        """The size at which an image would be sent, and its visual tokens.
+
+        Sends nothing but, when no model was named, the question which one the server has.
+        """
+        return self._run(_steps.plan(self._session, image))
+
+    def ocr_many(
+        self,
+        images: Iterable[ImageInput],
+        prompt: str = DEFAULT_PROMPT,
+        *,
+        concurrency: int = CONCURRENCY,
+        ordered: bool = True,
+        **options: Unpack[ReadOptions],
+    ) -> Iterator[Outcome[ImageInput]]:
+        """Read many images, up to `concurrency` at a time, and get each outcome as it is there.
+
+        `ordered` outcomes come in the order of `images`, others as they complete. An image that
+        fails gives an outcome with its error. `images` may be endless: no more than 4 · concurrency
+        are taken before their outcomes are.
+        """
+        check_many(images, prompt, concurrency, options)
+        return run_many(
+            lambda image: self.ocr(image, prompt, **options),
+            images,
+            concurrency=concurrency,
+            ordered=ordered,
+        )
+
+    def ocr_pdf(
+        self,
+        source: Source,
+        prompt: str = DEFAULT_PROMPT,
+        *,
+        pages: str | Iterable[int] | None = None,
+        dpi: float = DEFAULT_DPI,
+        password: str | None = None,
+        concurrency: int = CONCURRENCY,
+        **options: Unpack[ReadOptions],
+    ) -> Document:
+        """Read a PDF's pages, from their images; needs the extra `pdf`.
+
+        `pages` are numbers from 1, such as `"1-3,7,12-"` or `[1, 7]`; all if left out. `dpi` is
+        18 to 1200. A page that cannot be rendered or read is one of `Document.failed`. Raises
+        `PDFError` for a file that cannot be opened, or not with this `password`.
+        """
+        check_dpi(dpi)
+        check_many((), prompt, concurrency, options)
+        with PDF(source, password) as pdf:
+            outcomes = run_many(
+                lambda number: self.ocr(pdf.render(number, dpi), prompt, **options),
+                page_numbers(pages, pdf.page_count),
+                concurrency=concurrency,
+                ordered=True,
+            )
+            return Document(tuple(outcomes))
 
     def close(self) -> None:
         """Close the connections; the client is of no use after that."""
         self._sdk.close()
 
-    def _find_model(self) -> str:
-        if self._model is None:
+    def _connect(self, options: dict[str, Any]) -> None:
+        self._sdk = openai.OpenAI(**options)
+
+    def _run(self, steps: Steps[T]) -> T:
+        step = advance(steps, None)
+        while not isinstance(step, Done):
+            started = time.perf_counter()
             with translate_errors():
-                response = self._sdk.models.with_raw_response.list()
-            self._model = read_models(response)
-        return self._model
+                raw: LegacyAPIResponse[Any]
+                if step is None:
+                    raw = self._sdk.models.with_raw_response.list()
+                else:
+                    raw = self._sdk.chat.completions.with_raw_response.create(**step)
+            step = advance(steps, Answer(raw.http_response, time.perf_counter() - started))
+        return step.value
+
+    def _pieces(
+        self, image: ImageInput, prompt: str, options: ReadOptions
+    ) -> Generator[str | OCRResult, None, None]:
+        request = self._run(_steps.start_stream(self._session, image, prompt, options))
+        started = time.perf_counter()
+        with translate_errors():
+            stream = self._sdk.chat.completions.create(**request, stream=True)
+        reader = StreamReader(stream.response)
+        with stream, reader.errors():
+            for chunk in stream:
+                if text := reader.feed(chunk):
+                    yield text
+        yield reader.finish(options, latency=time.perf_counter() - started)
 
     def __enter__(self) -> Self:
         return self
@@ -94,73 +191,3 @@ class OCRClient:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-
-class AsyncOCRClient:
-    """`OCRClient` for asyncio: the same arguments, results and errors.
-
-    Images are read and encoded in worker threads, so that a large one does not hold up the loop.
-    """
-
-    def __init__(
-        self,
-        base_url: str | None = None,
-        *,
-        api_key: str | None = None,
-        model: str | None = None,
-        timeout: float | None = None,
-        max_retries: int | None = None,
-        max_image_tokens: int | None = None,
-    ) -> None:
-        self._settings = ClientSettings.load(
-            base_url=base_url,
-            api_key=api_key,
-            model=model,
-            timeout=timeout,
-            max_retries=max_retries,
-            max_image_tokens=max_image_tokens,
-        )
-        self._sdk = openai.AsyncOpenAI(**sdk_options(self._settings))
-        self._model = self._settings.model
-
-    async def ocr(
-        self,
-        image: ImageInput,
-        prompt: str = DEFAULT_PROMPT,
-        *,
-        max_tokens: int | None = None,
-        allow_truncated: bool = False,
-    ) -> OCRResult:
-        """Read one image; see `OCRClient.ocr`."""
-        page = await asyncio.to_thread(accept, image, prompt)
-        model = await self._find_model()
-        request = await asyncio.to_thread(
-            build_request, model, page, prompt, max_tokens, self._settings.max_image_tokens
-        )
-        started = time.perf_counter()
-        with translate_errors():
-            response = await self._sdk.chat.completions.with_raw_response.create(**request)
-        latency = time.perf_counter() - started
-        return read_completion(response, latency=latency, allow_truncated=allow_truncated)
-
-    async def close(self) -> None:
-        """Close the connections; the client is of no use after that."""
-        await self._sdk.close()
-
-    async def _find_model(self) -> str:
-        if self._model is None:
-            with translate_errors():
-                response = await self._sdk.models.with_raw_response.list()
-            self._model = read_models(response)
-        return self._model
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()

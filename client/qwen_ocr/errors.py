@@ -3,6 +3,7 @@
     OCRError
     ├── ConfigurationError      a setting or argument makes no sense
     ├── ImageError              not an image, cut off, too large, unreadable; nothing was sent
+    ├── PDFError                the PDF or one of its pages cannot be opened; nothing was sent
     ├── PromptError             an empty prompt; nothing was sent
     ├── OCRConnectionError      nothing answers at that address, or the connection broke
     │   └── OCRTimeoutError     no answer in time
@@ -12,7 +13,9 @@
     ├── OverloadedError         429, 503: the queue is full or the model is not ready
     ├── ServerError             any other 5xx: the server failed
     ├── ResponseError           an answer that no OCR server gives, a web page for instance
+    ├── SchemaError             the text is not in the form that was asked for; it carries the text
     └── TruncatedError          the text is cut off; the error carries what there is
+        └── RepetitionError     the model repeated itself without end, at every attempt
 
 Every error says what to do about it, and carries `status` (HTTP), `request_id` and `server_message`
 where there was an answer to take them from. Exceptions of the openai SDK never reach a caller:
@@ -59,6 +62,10 @@ class ImageError(OCRError):
     """The image cannot be read here, so nothing was sent: the message names it and why."""
 
 
+class PDFError(OCRError):
+    """The PDF, or one page of it, cannot be opened, so nothing of it was sent."""
+
+
 class PromptError(OCRError):
     """The prompt is empty or cannot be encoded, so nothing was sent."""
 
@@ -95,20 +102,56 @@ class ResponseError(OCRError):
     """Something answered, but not as an OCR server does."""
 
 
+class SchemaError(OCRError):
+    """The answer is not in the form that was asked for; `text` is the answer as it came."""
+
+    def __init__(self, result: OCRResult, problem: str) -> None:
+        super().__init__(
+            f"the answer does not have the form that was asked for: {problem}",
+            request_id=result.request_id,
+        )
+        self.result = result
+        self.problem = problem
+
+    @property
+    def text(self) -> str:
+        """The answer as it came."""
+        return self.result.text
+
+    def __reduce__(self) -> tuple[type["SchemaError"], tuple[OCRResult, str]]:
+        """Pickle by what was given, so that the error survives the way out of a worker process."""
+        return type(self), (self.result, self.problem)
+
+
 class TruncatedError(OCRError):
     """The model was stopped before it had read everything; `partial` is the result so far."""
 
     def __init__(self, partial: OCRResult) -> None:
-        super().__init__(
-            f"the text is cut off (finish_reason {partial.finish_reason!r}): raise max_tokens or "
-            "the server's context length, or allow truncated text to get what there is",
-            request_id=partial.request_id,
-        )
+        super().__init__(self._explain(partial), request_id=partial.request_id)
         self.partial = partial
 
+    @staticmethod
+    def _explain(partial: OCRResult) -> str:
+        return (
+            f"the text is cut off (finish_reason {partial.finish_reason!r}): raise max_tokens or "
+            "the server's context length, or allow truncated text to get what there is"
+        )
+
     def __reduce__(self) -> tuple[type["TruncatedError"], tuple[OCRResult]]:
-        """Pickle by what was given, so that the error survives the way out of a worker process."""
+        """Pickle by what was given, as `SchemaError` does."""
         return type(self), (self.partial,)
+
+
+class RepetitionError(TruncatedError):
+    """The text ends in the same words over and over, so that whatever followed them is missing."""
+
+    @staticmethod
+    def _explain(partial: OCRResult) -> str:
+        return (
+            f"the model repeated itself without end (attempts: {partial.attempts}): try a part of "
+            "the page, another prompt or a larger model, or allow truncated text to get what there "
+            "is"
+        )
 
 
 @contextmanager
@@ -123,6 +166,11 @@ def translate_errors() -> Iterator[None]:
         raise _from_status(exc) from exc
     except openai.APIConnectionError as exc:
         raise _from_connection(exc) from exc
+    except openai.APIError as exc:
+        raise ServerError(
+            "the server failed in the middle of its answer: see its log",
+            server_message=_server_message(exc.body) or exc.message,
+        ) from exc
     except openai.OpenAIError as exc:
         raise OCRError(f"the openai SDK failed: {exc}") from exc
 

@@ -2,7 +2,8 @@
 
 A vision model of the Qwen-VL line cuts an image into squares of `factor` × `factor` pixels and
 turns each into one token, after rounding both sides of the image to multiples of `factor`. So
-tokens × factor² is a number of pixels, and a budget in tokens is a budget in pixels.
+tokens × factor² is a number of pixels, and a budget in tokens is a budget in pixels. The numbers
+are those of the `preprocessor_config.json` that each family is published with.
 """
 
 import math
@@ -28,6 +29,9 @@ class Family:
     """The most that the model's processor accepts without shrinking the image itself."""
     budget: int
     """What an image may cost unless the caller asks for more: enough for a dense page."""
+    box_range: int | None = 1000
+    """A box edge that the model writes runs from 0 to this, whatever the image's size; None when it
+    counts pixels of the image as resized by the processor."""
 
     def fit(self, size: tuple[int, int], max_tokens: int | None = None) -> tuple[int, int]:
         """Width and height to send, in pixels: `size` itself when it is within the budget.
@@ -47,11 +51,34 @@ class Family:
             max(1, math.floor(height / shrink)) * factor,
         )
 
+    def resized(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Width and height that the model sees of an image sent at `size`, which `fit` returned.
 
-QWEN3_VL = Family("qwen3-vl", r"qwen3", 32, min_tokens=4, max_tokens=16384, budget=2048)
+        Both are multiples of `factor`, so the image costs width · height ÷ factor² tokens.
+        """
+        width, height = size
+        factor = self.factor
+        columns, rows = round(width / factor), round(height / factor)
+        if columns * rows < self.min_tokens:
+            # In the processor's own order of operations: a rounding error here is a token there.
+            grow = math.sqrt(self.min_tokens * factor**2 / (height * width))
+            columns, rows = math.ceil(width * grow / factor), math.ceil(height * grow / factor)
+        return columns * factor, rows * factor
+
+
+QWEN3_VL = Family("qwen3-vl", r"qwen3", 32, min_tokens=64, max_tokens=16384, budget=2048)
 FAMILIES = (
     Family("mini", r"(^|[/_-])mini$", 16, min_tokens=4, max_tokens=4096, budget=4096),
-    Family("qwen2-vl", r"qwen2(\.5)?-?vl", 28, min_tokens=4, max_tokens=16384, budget=2048),
+    Family("qwen2-vl", r"qwen2-?vl", 28, min_tokens=4, max_tokens=16384, budget=2048),
+    Family(
+        "qwen2.5-vl",
+        r"qwen2\.5-?vl",
+        28,
+        min_tokens=4,
+        max_tokens=16384,
+        budget=2048,
+        box_range=None,
+    ),
     QWEN3_VL,
 )
 

@@ -7,37 +7,23 @@ family's budget and encodes. Bytes that need nothing are sent as they are.
 
 import base64
 import math
-import os
-import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
-from urllib.parse import unquote, unquote_to_bytes
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, ImageSequence
 
 from qwen_ocr.errors import ImageError
 from qwen_ocr.families import MAX_ASPECT_RATIO, Family
+from qwen_ocr.results import Plan
+from qwen_ocr.sources import FORMATS, Source, image_errors, name_of, read_bytes
 
-MAX_BYTES = 256 * 2**20
-"""Most bytes read for one image, so that an endless file cannot fill the memory."""
 MAX_PIXELS = 89_478_485
 """Most pixels decoded: Pillow's line for decompression bombs; A1 at 300 dpi has 70 million."""
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "JPEG2000", "AVIF")
-"""What is opened at all. Not here: formats that start other programs (EPS) or are no images."""
 SENT_AS_IS = {"JPEG", "PNG", "WEBP"}
 EXIF_ORIENTATION = 0x0112
 JPEG_END = b"\xff\xd9"
-
-
-@runtime_checkable
-class BinaryFile(Protocol):
-    """Anything with a `read` that returns bytes; read from where it stands to its end."""
-
-    def read(self, size: int, /) -> bytes: ...
 
 
 @runtime_checkable
@@ -48,9 +34,7 @@ class Array(Protocol):
     def __array_interface__(self) -> dict[str, Any]: ...
 
 
-ImageInput = (
-    str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryFile | Image.Image | Array
-)
+ImageInput = Source | Image.Image | Array
 """An image in any form. A string is a path, unless it begins with `http://`, `https://` or `data:`;
 the server fetches http(s) URLs itself. A string is never taken for base64."""
 
@@ -68,6 +52,11 @@ class Page:
     original: bytes | None
     """The bytes that were given, if a model can read them as they are."""
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels, upright."""
+        return self.image.size
+
 
 def load_image(source: ImageInput) -> Page | str:
     """Read and check an image; an http(s) URL comes back as it is.
@@ -78,24 +67,58 @@ def load_image(source: ImageInput) -> Page | str:
     """
     if isinstance(source, str) and source[:8].lower().startswith(("http://", "https://")):
         return source
-    name = _name(source)
-    with _image_errors(name):
+    name = name_of(source)
+    with image_errors(name):
         if isinstance(source, Image.Image):
             return _prepare(name, source, None)
         if isinstance(source, Array):
             return _prepare(name, Image.fromarray(source), None)
-        data = _read(source)
-        if not data:
-            raise ImageError("empty")
-        if len(data) > MAX_BYTES:
-            raise ImageError(f"more than {MAX_BYTES >> 20} MiB")
+        data = read_bytes(source)
         image = Image.open(BytesIO(data), formats=FORMATS)
         if image.format == "TIFF" and getattr(image, "n_frames", 1) > 1:
-            raise ImageError(
-                "a TIFF of several pages; pass them one by one, for instance from "
-                "PIL.ImageSequence.Iterator"
-            )
+            raise ImageError("a TIFF of several pages; read them one by one with tiff_pages")
         return _prepare(name, image, data)
+
+
+def tiff_pages(source: Source) -> Iterator[Image.Image]:
+    """The pages of a TIFF, decoded one after the other, for `ocr` or `ocr_many`.
+
+    Raises `ImageError` for what is no TIFF, and at a page that is damaged or too large.
+    """
+    name = name_of(source)
+    with image_errors(name):
+        tiff = Image.open(BytesIO(read_bytes(source)), formats=("TIFF",))
+    frames = iter(ImageSequence.Iterator(tiff))
+    while True:
+        with image_errors(name):
+            frame = next(frames, None)
+            if frame is None:
+                return
+            _check_size(frame)
+            page = frame.copy()
+        yield page
+
+
+def known_size(page: Page | str) -> Page:
+    """`page`; `ImageError` for a URL, whose image only the server sees."""
+    if isinstance(page, str):
+        raise ImageError(f"{page}: the size of a remote image is not known here; download it first")
+    return page
+
+
+def plan_page(page: Page, family: Family, max_tokens: int | None = None) -> Plan:
+    """How a loaded image will be sent, and what it will cost.
+
+    Raises `ImageError` for an image too long and thin for any model.
+    """
+    size = family.fit(page.size, max_tokens)
+    if max(size) > MAX_ASPECT_RATIO * min(size):
+        raise ImageError(
+            f"{page.name}: {size[0]}×{size[1]} pixels is too long and thin; cut it into parts of "
+            f"at most {MAX_ASPECT_RATIO}:1"
+        )
+    width, height = family.resized(size)
+    return Plan(size, width * height // family.factor**2)
 
 
 def to_url(page: Page | str, family: Family, max_tokens: int | None = None) -> str:
@@ -106,14 +129,9 @@ def to_url(page: Page | str, family: Family, max_tokens: int | None = None) -> s
     """
     if isinstance(page, str):
         return page
-    with _image_errors(page.name):
-        size = family.fit(page.image.size, max_tokens)
-        if max(size) > MAX_ASPECT_RATIO * min(size):
-            raise ImageError(
-                f"{size[0]}×{size[1]} pixels is too long and thin; cut it into parts of at most "
-                f"{MAX_ASPECT_RATIO}:1"
-            )
-        if page.original and size == page.image.size:
+    size = plan_page(page, family, max_tokens).size
+    with image_errors(page.name):
+        if page.original and size == page.size:
             return _data_url(page.original, page.format)
         image = page.image if page.original is None else _normalise(page.image)
         if size != image.size:
@@ -127,11 +145,15 @@ def to_url(page: Page | str, family: Family, max_tokens: int | None = None) -> s
         return _data_url(buffer.getvalue(), "PNG")
 
 
-def _prepare(name: str, image: Image.Image, data: bytes | None) -> Page:
+def _check_size(image: Image.Image) -> None:
     if 0 in image.size:
         raise ImageError("no pixels")
     if image.width * image.height > MAX_PIXELS:
         raise ImageError(f"{image.width}×{image.height} pixels, more than {MAX_PIXELS}")
+
+
+def _prepare(name: str, image: Image.Image, data: bytes | None) -> Page:
+    _check_size(image)
     if data is not None and _readable_as_is(image, data):
         _check_whole(image, data)
         return Page(name, image, str(image.format), data)
@@ -188,53 +210,5 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return image
 
 
-def _read(source: str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryFile) -> bytes:
-    if isinstance(source, bytes | bytearray | memoryview):
-        return bytes(source)
-    if isinstance(source, str) and source[:5].lower() == "data:":
-        return _read_data_url(source)
-    if isinstance(source, str | os.PathLike):
-        with Path(source).open("rb") as file:
-            return file.read(MAX_BYTES + 1)
-    if not isinstance(source, BinaryFile):
-        raise ImageError("not an image, a path or an open file")
-    data = source.read(MAX_BYTES + 1)
-    if not isinstance(data, bytes):
-        raise ImageError("opened as text; open it with mode 'rb'")
-    return data
-
-
-def _read_data_url(url: str) -> bytes:
-    head, comma, payload = url.partition(",")
-    if not comma:
-        raise ImageError("a data: URL without a comma, so without data")
-    if head.lower().endswith(";base64"):
-        return base64.b64decode(re.sub(r"\s+", "", unquote(payload)), validate=True)
-    return unquote_to_bytes(payload)
-
-
 def _data_url(data: bytes, image_format: str) -> str:
     return f"data:image/{image_format.lower()};base64,{base64.b64encode(data).decode()}"
-
-
-def _name(source: object) -> str:
-    if isinstance(source, str) and source[:5].lower() == "data:":
-        return "data: URL"
-    if isinstance(source, str | os.PathLike):
-        return os.fspath(source) or "(empty path)"
-    return str(getattr(source, "name", None) or type(source).__name__)
-
-
-@contextmanager
-def _image_errors(name: str) -> Iterator[None]:
-    """Turn whatever reading and decoding raise into an `ImageError` that begins with the name."""
-    try:
-        yield
-    except ImageError as exc:
-        raise ImageError(f"{name}: {exc}") from None
-    except UnidentifiedImageError as exc:
-        raise ImageError(f"{name}: not an image in a known format ({', '.join(FORMATS)})") from exc
-    except OSError as exc:
-        raise ImageError(f"{name}: {exc.strerror or exc}") from exc
-    except Exception as exc:  # malformed data makes Pillow raise nearly anything
-        raise ImageError(f"{name}: cannot be read as an image ({exc})") from exc

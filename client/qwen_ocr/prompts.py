@@ -1,9 +1,55 @@
-"""The prompts that Qwen-VL was taught for reading documents."""
+"""What to ask for: presets with the prompts that Qwen-VL was taught, where it was taught one."""
+
+import json
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
 
 from qwen_ocr.errors import PromptError
 
-DEFAULT_PROMPT = "Read all the text in the image."
-"""The plain-text prompt of Qwen-VL's own cookbooks."""
+
+class Task(StrEnum):
+    """Ready prompts. Each is a string, and wherever one is taken, any other string is, too.
+
+    TEXT, MARKDOWN, HTML, SPOT and the wording of KEY_VALUE are those of Qwen-VL's cookbooks,
+    FORMULA is that of the hosted Qwen-OCR service. TABLE, for which neither has a short one, is
+    this package's own.
+    """
+
+    TEXT = "Read all the text in the image."
+    MARKDOWN = "qwenvl markdown"
+    HTML = "qwenvl html"
+    TABLE = "Read the table in the image and output it as HTML, with nothing before or after it."
+    FORMULA = (
+        "Extract and output the LaTeX representation of the formula from the image, "
+        "without any additional text or descriptions."
+    )
+    SPOT = (
+        "Spotting all the text in the image with line-level, and output in JSON format as "
+        "[{'bbox_2d': [x1, y1, x2, y2], 'text_content': 'text'}, ...]."
+    )
+
+    @staticmethod
+    def KEY_VALUE(fields: Iterable[str] | Mapping[str, object]) -> str:  # noqa: N802 - a preset, too
+        """The prompt for the values of some fields, as a JSON object.
+
+        `fields` are names, or names with a hint or a nested form each: `{"total": "with tax"}`.
+        For an answer that is checked, too, see `extract`. Raises `PromptError` for no fields, for
+        one string, and for what JSON cannot hold.
+        """
+        if isinstance(fields, str):
+            raise PromptError(f"KEY_VALUE takes several fields: write [{fields!r}]")
+        form = dict(fields) if isinstance(fields, Mapping) else dict.fromkeys(fields, "")
+        if not form:
+            raise PromptError("KEY_VALUE without fields: name at least one")
+        try:
+            text = json.dumps(form, ensure_ascii=False)
+        except (TypeError, ValueError) as exc:
+            raise PromptError(f"KEY_VALUE takes what JSON can hold: {exc}") from exc
+        return f"Extract the key-value information in the format: {text}"
+
+
+DEFAULT_PROMPT = Task.TEXT
+"""What is asked for when nothing is."""
 
 
 def check_prompt(prompt: str) -> None:

@@ -1,6 +1,12 @@
-"""What comes back for one image."""
+"""What comes back."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from qwen_ocr.errors import OCRError
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,20 +18,89 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """A run of the text without white space, and how sure the model was of it."""
+
+    text: str
+    confidence: float
+    """0 to 1, see `qwen_ocr.confidence`."""
+
+
+@dataclass(frozen=True, slots=True)
 class OCRResult:
     """The text of one image and how it came about; `str(result)` is the text."""
 
     text: str
     finish_reason: str
-    """`"stop"` when the model ended by itself; anything else means that text is missing."""
+    """`"stop"` when the model ended by itself. Anything else means that text is missing: `"length"`
+    when it was cut off, `"repetition"` when it ends in a loop."""
     usage: Usage | None
-    """None when the server does not count."""
+    """Of the last attempt; None when the server does not count."""
     model: str
     """The name under which the server ran the model."""
     request_id: str | None
     """What to look for in the server's log; None when the server does not number its requests."""
     latency: float
-    """Seconds from sending the request to its answer, the SDK's retries and waits included."""
+    """Seconds of waiting for answers, of all attempts, the SDK's retries and waits included."""
+    attempts: int = 1
+    """How often the image was read: more than once when the model repeated itself without end."""
+    words: tuple[Word, ...] = ()
+    """The words of the text, when confidence was asked for."""
+    confidence: float | None = None
+    """0 to 1, see `qwen_ocr.confidence`; None when it was not asked for, or there are no words."""
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How an image will be sent."""
+
+    size: tuple[int, int]
+    """Width and height in pixels."""
+    tokens: int
+    """Visual tokens: what the image adds to the prompt."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextBox:
+    """A piece of text and where it is."""
+
+    text: str
+    box: tuple[int, int, int, int]
+    """Left, top, right and bottom, in pixels of the image as it was given, turned upright if its
+    EXIF says so. Left ≤ right, top ≤ bottom, all within the image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[Item]):
+    """What became of one of many: either a result or the error in its place."""
+
+    index: int
+    """Its place in the input, from 0."""
+    input: Item
+    """What was given: an image, or the number of a page."""
+    result: OCRResult | None = None
+    error: "OCRError | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The pages that were read of a document; `str(document)` is its text."""
+
+    pages: tuple[Outcome[int], ...]
+    """In order; `input` is the page's number, from 1."""
+
+    @property
+    def text(self) -> str:
+        """The text of all pages that could be read, with an empty line between them."""
+        return "\n\n".join(page.result.text for page in self.pages if page.result)
+
+    @property
+    def failed(self) -> tuple[Outcome[int], ...]:
+        """The pages that could not be read: their text is missing above."""
+        return tuple(page for page in self.pages if page.error)
 
     def __str__(self) -> str:
         return self.text

@@ -60,6 +60,11 @@ def test_request(server: Any, ask: Any, png: bytes) -> None:
             }
         ],
         "temperature": 0,
+        "repetition_detection": {
+            "min_pattern_size": 10,
+            "max_pattern_size": 200,
+            "min_count": 100,
+        },
     }
 
 
@@ -121,11 +126,11 @@ def test_key_of_another_service_is_not_sent(
 
 def test_image_is_shrunk_to_the_budget(server: Any, ask: Any) -> None:
     large = Image.new("L", (640, 480))
-    ask(server.url, large, client={"max_image_tokens": 12})
+    ask(server.url, large, client={"max_image_tokens": 12, "model": "Qwen/Qwen2.5-VL-7B"})
     (body,) = server.chats
     url = body["messages"][0]["content"][0]["image_url"]["url"]
     sent = Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2])))
-    assert sent.size == (128, 96)
+    assert sent.size == (112, 84)
 
 
 def test_sdk_retries(server: Any, ask: Any, png: bytes) -> None:
@@ -218,7 +223,7 @@ def test_dead_server(dead_url: str, ask: Any, png: bytes, model: str | None) -> 
         ask(dead_url, png, client={"model": model})
 
 
-@pytest.mark.parametrize("reason", ["length", "repetition", "abort"])
+@pytest.mark.parametrize("reason", ["length", "abort"])
 def test_truncated(server: Any, ask: Any, png: bytes, answered: Any, reason: str) -> None:
     server.answer(answered("half a pa", finish_reason=reason))
     with pytest.raises(TruncatedError, match="max_tokens") as caught:

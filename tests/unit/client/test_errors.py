@@ -12,7 +12,14 @@ import openai
 import pytest
 
 import qwen_ocr
-from qwen_ocr import OCRError, OCRResult, TruncatedError, errors
+from qwen_ocr import (
+    OCRError,
+    OCRResult,
+    RepetitionError,
+    SchemaError,
+    TruncatedError,
+    errors,
+)
 from qwen_ocr.errors import translate_errors
 
 REQUEST = httpx2.Request("POST", "http://localhost:8000/v1/chat/completions")
@@ -117,7 +124,12 @@ def test_other_exceptions_pass() -> None:
 def test_ours_are_drawn_exported_and_picklable(cls: type[OCRError]) -> None:
     assert f" {cls.__name__} " in f"{errors.__doc__}".replace("\n", " ")
     assert cls.__name__ in qwen_ocr.__all__
-    error = TruncatedError(RESULT) if cls is TruncatedError else cls("why", status=418)
+    of_results: dict[type[OCRError], tuple[Any, ...]] = {
+        SchemaError: (RESULT, "not JSON"),
+        TruncatedError: (RESULT,),
+        RepetitionError: (RESULT,),
+    }
+    error = cls(*of_results[cls]) if cls in of_results else cls("why", status=418)
     copy = pickle.loads(pickle.dumps(error))
     assert type(copy) is cls
     assert str(copy) == str(error)

@@ -13,7 +13,8 @@ from PIL import Image, ImageSequence
 
 from qwen_ocr import Family, ImageError, family_of
 from qwen_ocr.families import FAMILIES, QWEN3_VL
-from qwen_ocr.images import MAX_BYTES, load_image, to_url
+from qwen_ocr.images import load_image, to_url
+from qwen_ocr.sources import MAX_BYTES
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
 ORIENTATION = 0x0112
@@ -224,7 +225,7 @@ def test_fit_size(family: Family, size: tuple[int, int], max_tokens: int | None)
     tokens = round(width / family.factor) * round(height / family.factor)
     if (width, height) != size:
         assert width % family.factor == height % family.factor == 0
-    if tokens > max(4, min(max_tokens or family.budget, family.max_tokens)):
+    if tokens > max(family.min_tokens, min(max_tokens or family.budget, family.max_tokens)):
         # Only a strip, which cannot get thinner than the factor.
         assert min(width, height) == family.factor
     else:

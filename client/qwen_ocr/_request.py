@@ -1,0 +1,91 @@
+"""What is sent: everything that goes into a request, and nothing that sends it."""
+
+from typing import Any, TypedDict
+
+import openai
+
+from qwen_ocr.errors import ConfigurationError
+from qwen_ocr.repetition import SERVER_DETECTION, TEMPERATURES
+from qwen_ocr.settings import ClientSettings
+
+CONNECT_TIMEOUT = 5.0
+"""Seconds to wait for a connection: a dead host should not take as long as a long page."""
+
+ChatRequest = dict[str, Any]
+"""Arguments of the SDK's `chat.completions.create`."""
+
+
+class ReadOptions(TypedDict, total=False):
+    """What every way of reading takes, by name."""
+
+    max_tokens: int | None
+    """Bounds the text, from 1. Without it the server's context length does, because any guess of
+    ours would cut off somebody's page."""
+    allow_truncated: bool
+    """Return text that is cut off or ends in a loop, as its `finish_reason` tells, instead of
+    raising `TruncatedError` or `RepetitionError`."""
+    confidence: bool
+    """Ask for `words` and `confidence` of the result; makes answers several times larger."""
+
+
+def sdk_options(settings: ClientSettings) -> dict[str, Any]:
+    """Arguments of `openai.OpenAI` and `openai.AsyncOpenAI`."""
+    key = settings.api_key
+    return {
+        "base_url": f"{settings.base_url}/v1",
+        # Without a key the SDK would send OPENAI_API_KEY, which belongs to somebody else's server.
+        "api_key": key.get_secret_value() if key else "none",
+        "timeout": openai.Timeout(settings.timeout, connect=min(CONNECT_TIMEOUT, settings.timeout)),
+        "max_retries": settings.max_retries,
+    }
+
+
+def check_count(name: str, value: object) -> None:
+    """Raise `ConfigurationError` unless `value` is a whole number from 1."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ConfigurationError(f"{name}: {value!r} is not a whole number from 1")
+
+
+def check_options(options: ReadOptions) -> None:
+    """Raise `ConfigurationError` for an option that does not exist or makes no sense."""
+    unknown = options.keys() - ReadOptions.__annotations__.keys()
+    if unknown:
+        raise ConfigurationError(f"no such option: {', '.join(sorted(unknown))}")
+    if options.get("max_tokens") is not None:
+        check_count("max_tokens", options["max_tokens"])
+
+
+def build_request(
+    model: str,
+    url: str,
+    prompt: str,
+    *,
+    max_tokens: int | None = None,
+    confidence: bool = False,
+    schema: dict[str, Any] | None = None,
+) -> ChatRequest:
+    """The chat request for one image, which comes before the prompt as in Qwen-VL's training."""
+    request: ChatRequest = {
+        "model": model,
+        "messages": [
+            {
+                "role": "user",
+                "content": [
+                    {"type": "image_url", "image_url": {"url": url}},
+                    {"type": "text", "text": prompt},
+                ],
+            }
+        ],
+        "temperature": TEMPERATURES[0],
+        "extra_body": {"repetition_detection": SERVER_DETECTION},
+    }
+    if max_tokens is not None:
+        request["max_completion_tokens"] = max_tokens
+    if confidence:
+        request["logprobs"] = True
+    if schema is not None:
+        request["response_format"] = {
+            "type": "json_schema",
+            "json_schema": {"name": "answer", "schema": schema},
+        }
+    return request

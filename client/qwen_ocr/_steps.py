@@ -1,0 +1,173 @@
+"""The calls of both clients, as generators that yield what to send and are sent the answer.
+
+Nothing here does any I/O but reading images, so that blocking and asynchronous clients differ in
+nothing but how they send: see `advance`.
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from qwen_ocr._request import ChatRequest, ReadOptions, build_request, check_options
+from qwen_ocr._response import checked, read_completion, read_models
+from qwen_ocr.boxes import SpottedText, to_pixels
+from qwen_ocr.errors import SchemaError
+from qwen_ocr.families import family_of
+from qwen_ocr.images import ImageInput, Page, known_size, load_image, plan_page, to_url
+from qwen_ocr.prompts import Task, check_prompt
+from qwen_ocr.repetition import REPETITION, TEMPERATURES
+from qwen_ocr.results import OCRResult, Plan, TextBox
+from qwen_ocr.settings import ClientSettings
+
+if TYPE_CHECKING:
+    import httpx2
+
+T = TypeVar("T")
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Answer(NamedTuple):
+    """What a shell got for a request, and the seconds that it waited for it."""
+
+    response: "httpx2.Response"
+    latency: float
+
+
+Steps = Generator[ChatRequest | None, Answer, T]
+"""Yields chat requests, or None for the list of models; is sent an `Answer` each; returns a `T`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[T]):
+    """The end of `Steps`."""
+
+    value: T
+
+
+@dataclass(slots=True)
+class Session:
+    """What one client knows."""
+
+    settings: ClientSettings
+    model: str | None
+    """The model's name, once it is known."""
+
+
+def advance(steps: Steps[T], answer: Answer | None) -> ChatRequest | Done[T] | None:
+    """The next thing to send, or the end. An ended generator cannot leave a thread by itself."""
+    try:
+        # A generator that has not begun takes None, which its type has no way to say.
+        return steps.send(answer)  # type: ignore[arg-type]
+    except StopIteration as stop:
+        return Done(stop.value)
+
+
+def read(
+    session: Session, image: ImageInput, prompt: str, options: ReadOptions
+) -> Steps[OCRResult]:
+    """Read one image, again and again if the model repeats itself."""
+    page = _accept(image, prompt, options)
+    return (yield from _read(session, page, prompt, options))
+
+
+def start_stream(
+    session: Session, image: ImageInput, prompt: str, options: ReadOptions
+) -> Steps[ChatRequest]:
+    """The request for a streamed answer."""
+    page = _accept(image, prompt, options)
+    request = yield from _request(session, page, prompt, options)
+    return request | {"stream_options": {"include_usage": True}}
+
+
+def extract(
+    session: Session,
+    image: ImageInput,
+    model: type[Model],
+    prompt: str | None,
+    options: ReadOptions,
+) -> Steps[Model]:
+    """Read one image into an object of `model`."""
+    schema = model.model_json_schema()
+    if prompt is None:
+        prompt = Task.KEY_VALUE(schema)
+    page = _accept(image, prompt, options)
+    result = yield from _read(session, page, prompt, options, schema)
+    return _validate(model, result)
+
+
+def locate(session: Session, image: ImageInput, options: ReadOptions) -> Steps[list[TextBox]]:
+    """Read one image into lines of text with their places."""
+    page = known_size(_accept(image, Task.SPOT, options))
+    family = family_of((yield from _find_model(session)))
+    plan = plan_page(page, family, session.settings.max_image_tokens)
+    schema = SpottedText.model_json_schema()
+    result = yield from _read(session, page, Task.SPOT, options, schema)
+    spotted = _validate(SpottedText, result)
+    return to_pixels(spotted, page.size, family.box_range or family.resized(plan.size))
+
+
+def plan(session: Session, image: ImageInput) -> Steps[Plan]:
+    """How one image would be sent."""
+    page = known_size(load_image(image))
+    family = family_of((yield from _find_model(session)))
+    return plan_page(page, family, session.settings.max_image_tokens)
+
+
+def _accept(image: ImageInput, prompt: str, options: ReadOptions) -> Page | str:
+    """Refuse what can be refused without a server."""
+    check_prompt(prompt)
+    check_options(options)
+    return load_image(image)
+
+
+def _find_model(session: Session) -> Steps[str]:
+    if session.model is None:
+        answer = yield None
+        session.model = read_models(answer.response)
+    return session.model
+
+
+def _request(
+    session: Session,
+    page: Page | str,
+    prompt: str,
+    options: ReadOptions,
+    schema: dict[str, Any] | None = None,
+) -> Steps[ChatRequest]:
+    model = yield from _find_model(session)
+    url = to_url(page, family_of(model), session.settings.max_image_tokens)
+    return build_request(
+        model,
+        url,
+        prompt,
+        max_tokens=options.get("max_tokens"),
+        confidence=options.get("confidence", False),
+        schema=schema,
+    )
+
+
+def _read(
+    session: Session,
+    page: Page | str,
+    prompt: str,
+    options: ReadOptions,
+    schema: dict[str, Any] | None = None,
+) -> Steps[OCRResult]:
+    request = yield from _request(session, page, prompt, options, schema)
+    waited = 0.0
+    for attempts, temperature in enumerate(TEMPERATURES, 1):
+        answer = yield request | {"temperature": temperature}
+        waited += answer.latency
+        result = replace(read_completion(answer.response, latency=waited), attempts=attempts)
+        if result.finish_reason != REPETITION:
+            break
+    return checked(result, options)
+
+
+def _validate(model: type[Model], result: OCRResult) -> Model:
+    try:
+        return model.model_validate_json(result.text)
+    except ValidationError as exc:
+        raise SchemaError(result, str(exc)) from exc

@@ -1,0 +1,163 @@
+"""The client for asyncio."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from types import TracebackType
+from typing import Any, Self, Unpack
+
+import openai
+from openai._legacy_response import LegacyAPIResponse
+
+from qwen_ocr import _steps
+from qwen_ocr._request import ReadOptions
+from qwen_ocr._response import StreamReader
+from qwen_ocr._session import Client
+from qwen_ocr._steps import Answer, Done, Model, Steps, T, advance
+from qwen_ocr.batch import CONCURRENCY, check_many, run_many_async
+from qwen_ocr.errors import translate_errors
+from qwen_ocr.images import ImageInput
+from qwen_ocr.pdf import DEFAULT_DPI, PDF, check_dpi, page_numbers
+from qwen_ocr.prompts import DEFAULT_PROMPT
+from qwen_ocr.results import Document, OCRResult, Outcome, Plan, TextBox
+from qwen_ocr.sources import Source
+from qwen_ocr.streams import AsyncOCRStream
+
+
+class AsyncOCRClient(Client):
+    """`OCRClient` for asyncio: the same arguments, results and errors.
+
+    Images are read and encoded in worker threads, so that a large one does not hold up the loop.
+    """
+
+    async def ocr(
+        self,
+        image: ImageInput,
+        prompt: str = DEFAULT_PROMPT,
+        **options: Unpack[ReadOptions],
+    ) -> OCRResult:
+        """Read one image; see `OCRClient.ocr`."""
+        return await self._run(_steps.read(self._session, image, prompt, options))
+
+    def stream(
+        self,
+        image: ImageInput,
+        prompt: str = DEFAULT_PROMPT,
+        **options: Unpack[ReadOptions],
+    ) -> AsyncOCRStream:
+        """Read one image and get the text as it comes; see `OCRClient.stream`."""
+        return AsyncOCRStream(self._pieces(image, prompt, options))
+
+    async def extract(
+        self,
+        image: ImageInput,
+        model: type[Model],
+        prompt: str | None = None,
+        *,
+        max_tokens: int | None = None,
+    ) -> Model:
+        """Read one image into an object of a pydantic model; see `OCRClient.extract`."""
+        return await self._run(
+            _steps.extract(self._session, image, model, prompt, {"max_tokens": max_tokens})
+        )
+
+    async def locate(self, image: ImageInput, *, max_tokens: int | None = None) -> list[TextBox]:
+        """The lines of text in one image and where they are; see `OCRClient.locate`."""
+        return await self._run(_steps.locate(self._session, image, {"max_tokens": max_tokens}))
+
+    async def plan(self, image: ImageInput) -> Plan:
+        """The size at which an image would be sent, and its visual tokens; see `OCRClient.plan`."""
+        return await self._run(_steps.plan(self._session, image))
+
+    def ocr_many(
+        self,
+        images: Iterable[ImageInput],
+        prompt: str = DEFAULT_PROMPT,
+        *,
+        concurrency: int = CONCURRENCY,
+        ordered: bool = True,
+        **options: Unpack[ReadOptions],
+    ) -> AsyncIterator[Outcome[ImageInput]]:
+        """Read many images, with `async for`; see `OCRClient.ocr_many`."""
+        check_many(images, prompt, concurrency, options)
+        return run_many_async(
+            lambda image: self.ocr(image, prompt, **options),
+            images,
+            concurrency=concurrency,
+            ordered=ordered,
+        )
+
+    async def ocr_pdf(
+        self,
+        source: Source,
+        prompt: str = DEFAULT_PROMPT,
+        *,
+        pages: str | Iterable[int] | None = None,
+        dpi: float = DEFAULT_DPI,
+        password: str | None = None,
+        concurrency: int = CONCURRENCY,
+        **options: Unpack[ReadOptions],
+    ) -> Document:
+        """Read a PDF's pages; see `OCRClient.ocr_pdf`."""
+        check_dpi(dpi)
+        check_many((), prompt, concurrency, options)
+        with await asyncio.to_thread(PDF, source, password) as pdf:
+
+            async def read(number: int) -> OCRResult:
+                image = await asyncio.to_thread(pdf.render, number, dpi)
+                return await self.ocr(image, prompt, **options)
+
+            outcomes = run_many_async(
+                read,
+                page_numbers(pages, pdf.page_count),
+                concurrency=concurrency,
+                ordered=True,
+            )
+            return Document(tuple([outcome async for outcome in outcomes]))
+
+    async def close(self) -> None:
+        """Close the connections; the client is of no use after that."""
+        await self._sdk.close()
+
+    def _connect(self, options: dict[str, Any]) -> None:
+        self._sdk = openai.AsyncOpenAI(**options)
+
+    async def _run(self, steps: Steps[T]) -> T:
+        step = await asyncio.to_thread(advance, steps, None)
+        while not isinstance(step, Done):
+            started = time.perf_counter()
+            with translate_errors():
+                raw: LegacyAPIResponse[Any]
+                if step is None:
+                    raw = await self._sdk.models.with_raw_response.list()
+                else:
+                    raw = await self._sdk.chat.completions.with_raw_response.create(**step)
+            answer = Answer(raw.http_response, time.perf_counter() - started)
+            step = await asyncio.to_thread(advance, steps, answer)
+        return step.value
+
+    async def _pieces(
+        self, image: ImageInput, prompt: str, options: ReadOptions
+    ) -> AsyncGenerator[str | OCRResult, None]:
+        request = await self._run(_steps.start_stream(self._session, image, prompt, options))
+        started = time.perf_counter()
+        with translate_errors():
+            stream = await self._sdk.chat.completions.create(**request, stream=True)
+        reader = StreamReader(stream.response)
+        async with stream:
+            with reader.errors():
+                async for chunk in stream:
+                    if text := reader.feed(chunk):
+                        yield text
+        yield reader.finish(options, latency=time.perf_counter() - started)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()

@@ -1,0 +1,137 @@
+"""Many at once: bounded in what is sent and in what is held, and not stopped by one that fails.
+
+Items are taken from the input only as there is room for them, so a generator of a million paths is
+never held; a failure becomes an `Outcome` with an error; leaving early cancels what has not begun.
+"""
+
+import asyncio
+import concurrent.futures
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from itertools import takewhile
+from os import PathLike
+from typing import Generic, Protocol, TypeVar
+
+from qwen_ocr._request import ReadOptions, check_count, check_options
+from qwen_ocr.errors import ConfigurationError, OCRError
+from qwen_ocr.prompts import check_prompt
+from qwen_ocr.results import Item, OCRResult, Outcome
+
+CONCURRENCY = 32
+"""Images read at a time unless the caller says otherwise: enough to fill one server."""
+WINDOW = 4
+"""Items begun and not yet handed out, per one that is being read: so many can finish behind a slow
+page, or while the caller is busy, before the server runs out of work."""
+
+
+def check_many(items: object, prompt: str, concurrency: int, options: ReadOptions) -> None:
+    """Refuse at once what would fail for each of many items, and one image in place of several."""
+    if isinstance(items, str | bytes | PathLike) or not isinstance(items, Iterable):
+        raise ConfigurationError("images: give several, such as a list of paths; for one, use ocr")
+    check_count("concurrency", concurrency)
+    check_prompt(prompt)
+    check_options(options)
+
+
+class _Finished(Protocol):
+    def done(self) -> bool: ...
+
+
+F = TypeVar("F", bound=_Finished)
+
+
+class _Window(Generic[F]):
+    """What has begun and was not handed out yet, in order of the input."""
+
+    def __init__(self, concurrency: int, *, ordered: bool) -> None:
+        self._room = WINDOW * concurrency
+        self._ordered = ordered
+        self.begun: list[F] = []
+
+    def add(self, future: F) -> None:
+        self.begun.append(future)
+
+    @property
+    def full(self) -> bool:
+        return len(self.begun) >= self._room
+
+    @property
+    def awaited(self) -> list[F]:
+        """Those of which one has to finish before anything can be handed out."""
+        return self.begun[:1] if self._ordered else self.begun
+
+    def take(self) -> list[F]:
+        """Those to hand out now."""
+        select = takewhile if self._ordered else filter
+        taken = list(select(lambda future: future.done(), self.begun))
+        for future in taken:
+            self.begun.remove(future)
+        return taken
+
+
+def run_many(
+    read: Callable[[Item], OCRResult], items: Iterable[Item], *, concurrency: int, ordered: bool
+) -> Iterator[Outcome[Item]]:
+    """`read` each item in up to `concurrency` threads."""
+
+    def attempt(index: int, item: Item) -> Outcome[Item]:
+        try:
+            return Outcome(index, item, result=read(item))
+        except OCRError as exc:
+            return Outcome(index, item, error=exc)
+
+    window: _Window[concurrent.futures.Future[Outcome[Item]]]
+    window = _Window(concurrency, ordered=ordered)
+    pool = concurrent.futures.ThreadPoolExecutor(concurrency, "qwen-ocr")
+
+    def outcomes(*, wait: bool) -> Iterator[Outcome[Item]]:
+        if wait:
+            concurrent.futures.wait(window.awaited, return_when=concurrent.futures.FIRST_COMPLETED)
+        return (future.result() for future in window.take())
+
+    try:
+        for index, item in enumerate(items):
+            window.add(pool.submit(attempt, index, item))
+            yield from outcomes(wait=window.full)
+        while window.begun:
+            yield from outcomes(wait=True)
+    finally:
+        # Not to be waited for: who leaves early does not want to stay for the slowest page.
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+async def run_many_async(
+    read: Callable[[Item], Awaitable[OCRResult]],
+    items: Iterable[Item],
+    *,
+    concurrency: int,
+    ordered: bool,
+) -> AsyncIterator[Outcome[Item]]:
+    """`read` each item in up to `concurrency` tasks at a time."""
+    gate = asyncio.Semaphore(concurrency)
+
+    async def attempt(index: int, item: Item) -> Outcome[Item]:
+        try:
+            async with gate:
+                return Outcome(index, item, result=await read(item))
+        except OCRError as exc:
+            return Outcome(index, item, error=exc)
+
+    window: _Window[asyncio.Task[Outcome[Item]]] = _Window(concurrency, ordered=ordered)
+
+    async def outcomes(*, wait: bool) -> list[Outcome[Item]]:
+        if wait:
+            await asyncio.wait(window.awaited, return_when=asyncio.FIRST_COMPLETED)
+        return [future.result() for future in window.take()]
+
+    try:
+        for index, item in enumerate(items):
+            window.add(asyncio.create_task(attempt(index, item)))
+            for outcome in await outcomes(wait=window.full):
+                yield outcome
+        while window.begun:
+            for outcome in await outcomes(wait=True):
+                yield outcome
+    finally:
+        for task in window.begun:
+            task.cancel()
+        await asyncio.gather(*window.begun, return_exceptions=True)

@@ -1,0 +1,108 @@
+"""Pages of a PDF as images; needs the extra `pdf`."""
+
+import re
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
+
+from PIL import Image
+
+from qwen_ocr.errors import ConfigurationError, ImageError, PDFError
+from qwen_ocr.images import MAX_PIXELS
+from qwen_ocr.sources import Source, image_errors, name_of, read_bytes
+
+POINTS_PER_INCH = 72
+MIN_DPI, MAX_DPI = 18, 1200
+DEFAULT_DPI = 200
+"""Dots per inch: print of 8 points is 22 pixels high. More is lost again in the model's budget."""
+
+# PDFium keeps global state: no two threads may be inside of it, not even with two documents.
+_pdfium = threading.Lock()
+
+
+class PDF:
+    """An open document whose pages can be rendered from any thread; a context manager.
+
+    Raises `PDFError` for what is no PDF, is damaged, or needs another password, and
+    `ConfigurationError` when pypdfium2 is not installed.
+    """
+
+    def __init__(self, source: Source, password: str | None = None) -> None:
+        try:
+            import pypdfium2
+        except ImportError as exc:
+            raise ConfigurationError("PDFs need pypdfium2: pip install 'qwen-ocr[pdf]'") from exc
+        self._name = name_of(source)
+        try:
+            with image_errors(self._name):
+                data = read_bytes(source)
+        except ImageError as exc:
+            raise PDFError(str(exc)) from exc
+        try:
+            with _pdfium:
+                self._document: Any = pypdfium2.PdfDocument(data, password=password)
+                self.page_count = len(self._document)
+        except Exception as exc:  # what pypdfium2 raises is not all of one class
+            raise PDFError(f"{self._name}: cannot be opened as a PDF ({exc})") from exc
+
+    def render(self, number: int, dpi: float) -> Image.Image:
+        """Page `number`, from 1, as it is displayed; larger ones than can be sent are shrunk."""
+        try:
+            with _pdfium:
+                page = self._document[number - 1]
+                width, height = (points / POINTS_PER_INCH for points in page.get_size())
+                scale = min(dpi, (MAX_PIXELS / max(width * height, 1e-6)) ** 0.5 * 0.99)
+                image: Image.Image = page.render(scale=scale / POINTS_PER_INCH).to_pil()
+                page.close()
+                return image
+        except Exception as exc:  # as above
+            raise PDFError(f"{self._name}, page {number}: cannot be rendered ({exc})") from exc
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with _pdfium, suppress(Exception):
+            self._document.close()
+
+
+def check_dpi(dpi: float) -> None:
+    """Raise `ConfigurationError` for a resolution that nobody renders at."""
+    if not isinstance(dpi, int | float) or not MIN_DPI <= dpi <= MAX_DPI:
+        raise ConfigurationError(f"dpi: {dpi!r} is not a number from {MIN_DPI} to {MAX_DPI}")
+
+
+def page_numbers(pages: str | Iterable[int] | None, count: int) -> list[int]:
+    """The numbers, from 1, that `pages` selects of `count` pages, in the order that it gives.
+
+    `pages` is like `"1-3,7,12-"` or holds numbers; None is all. Raises `ConfigurationError` for
+    pages that the document does not have, and for no pages.
+    """
+    if pages is None:
+        return list(range(1, count + 1))
+    numbers: list[object] = []
+    if isinstance(pages, str):
+        for part in pages.split(","):
+            match = re.fullmatch(r"\s*(\d{1,9})\s*(?:(-)\s*(\d{1,9})?)?\s*", part)
+            if not match:
+                raise ConfigurationError(f'pages: {part!r} is not like "3", "1-3" or "5-"')
+            first, dash, last = match.groups()
+            end = int(last) if last else count if dash else int(first)
+            if end > count:
+                raise ConfigurationError(f"pages: there is no page {end} among {count}")
+            numbers += range(int(first), end + 1) or [first]
+    else:
+        numbers += pages
+    for number in numbers:
+        if not isinstance(number, int) or not 1 <= number <= count:
+            raise ConfigurationError(f"pages: there is no page {number!r} among {count}")
+    if not numbers:
+        raise ConfigurationError("pages: none selected")
+    return [number for number in numbers if isinstance(number, int)]
