@@ -47,10 +47,15 @@ class _Choice(BaseModel):
     logprobs: _Logprobs | None = None
 
 
+class _Usage(BaseModel):
+    prompt_tokens: int
+    completion_tokens: int
+
+
 class _Completion(BaseModel):
     model: str
     choices: list[_Choice] = Field(min_length=1)
-    usage: Usage | None = None
+    usage: _Usage | None = None
 
 
 class _Piece(BaseModel):
@@ -62,7 +67,7 @@ class _Piece(BaseModel):
 class _Chunk(BaseModel):
     model: str
     choices: list[_Piece]
-    usage: Usage | None = None
+    usage: _Usage | None = None
 
 
 class _Model(BaseModel):
@@ -112,7 +117,7 @@ class StreamReader:
         self._text: list[str] = []
         self._tokens: list[Token] = []
         self._finish_reason: str | None = None
-        self._usage: Usage | None = None
+        self._usage: _Usage | None = None
 
     def feed(self, chunk: object) -> str:
         """The text that a chunk, as the SDK gives it, adds."""
@@ -171,8 +176,8 @@ def unexpected(response: "httpx2.Response") -> ResponseError | NotFoundError:
     )
 
 
-def _result(*, tokens: list[Token], **fields: Any) -> OCRResult:
-    result = OCRResult(**fields)
+def _result(*, usage: _Usage | None, tokens: list[Token], **fields: Any) -> OCRResult:
+    result = OCRResult(usage=Usage(**usage.model_dump()) if usage else None, **fields)
     words = words_of(result.text, tokens) if tokens else ()
     looping = ends_in_loop(result.text, ended=result.finish_reason == "stop")
     return replace(

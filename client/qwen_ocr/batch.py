@@ -68,6 +68,14 @@ class _Window(Generic[F]):
         return taken
 
 
+def _until_failure(items: Iterable[Item], failures: list[Exception]) -> Iterator[Item]:
+    """The items, and in `failures` what the input raised, for when all before it are handed out."""
+    try:
+        yield from items
+    except Exception as exc:  # noqa: BLE001 - raised again by the caller
+        failures.append(exc)
+
+
 def run_many(
     read: Callable[[Item], OCRResult], items: Iterable[Item], *, concurrency: int, ordered: bool
 ) -> Iterator[Outcome[Item]]:
@@ -79,6 +87,7 @@ def run_many(
         except OCRError as exc:
             return Outcome(index, item, error=exc)
 
+    failures: list[Exception] = []
     window: _Window[concurrent.futures.Future[Outcome[Item]]]
     window = _Window(concurrency, ordered=ordered)
     pool = concurrent.futures.ThreadPoolExecutor(concurrency, "qwen-ocr")
@@ -89,11 +98,13 @@ def run_many(
         return (future.result() for future in window.take())
 
     try:
-        for index, item in enumerate(items):
+        for index, item in enumerate(_until_failure(items, failures)):
             window.add(pool.submit(attempt, index, item))
             yield from outcomes(wait=window.full)
         while window.begun:
             yield from outcomes(wait=True)
+        for failure in failures:
+            raise failure
     finally:
         # Not to be waited for: who leaves early does not want to stay for the slowest page.
         pool.shutdown(wait=False, cancel_futures=True)
@@ -116,6 +127,7 @@ async def run_many_async(
         except OCRError as exc:
             return Outcome(index, item, error=exc)
 
+    failures: list[Exception] = []
     window: _Window[asyncio.Task[Outcome[Item]]] = _Window(concurrency, ordered=ordered)
 
     async def outcomes(*, wait: bool) -> list[Outcome[Item]]:
@@ -124,13 +136,15 @@ async def run_many_async(
         return [future.result() for future in window.take()]
 
     try:
-        for index, item in enumerate(items):
+        for index, item in enumerate(_until_failure(items, failures)):
             window.add(asyncio.create_task(attempt(index, item)))
             for outcome in await outcomes(wait=window.full):
                 yield outcome
         while window.begun:
             for outcome in await outcomes(wait=True):
                 yield outcome
+        for failure in failures:
+            raise failure
     finally:
         for task in window.begun:
             task.cancel()

@@ -6,7 +6,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from qwen_ocr import AsyncOCRClient, OCRClient, OCRResult
+from qwen_ocr import AsyncOCRClient, AsyncOCRStream, OCRClient, OCRResult, OCRStream
 
 MODEL = "Qwen/Qwen3-VL-8B-Instruct"
 DEADLINE = 10.0
@@ -57,6 +57,23 @@ def completion(text: str = "TOTAL 12.50", finish_reason: str = "stop", **changes
         "usage": {"prompt_tokens": 70, "completion_tokens": 5, "total_tokens": 75},
     }
     return json.dumps(answer | changes).encode()
+
+
+def events(*chunks: object, done: bool = True) -> bytes:
+    """Server-sent events as vLLM streams them; a string is the text of one chunk."""
+    lines = []
+    for chunk in chunks:
+        if isinstance(chunk, str):
+            chunk = {"choices": [{"index": 0, "delta": {"content": chunk}}]}
+        if isinstance(chunk, dict) and "choices" in chunk:
+            chunk = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "model": MODEL} | chunk
+        lines.append(f"data: {json.dumps(chunk)}")
+    return "\n\n".join([*lines, *["data: [DONE]"] * done, ""]).encode()
+
+
+def last_event(finish_reason: str = "stop") -> dict[str, Any]:
+    """The chunk that says why the text ended."""
+    return {"choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": finish_reason}]}
 
 
 class FakeServer:
@@ -149,26 +166,45 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-Ask = Callable[..., OCRResult]
+Call = Callable[..., Any]
 
 
 @pytest.fixture(params=["sync", "async"])
-def ask(request: pytest.FixtureRequest) -> Ask:
-    """Reads one image with a fresh client of either kind: `ask(url, image, prompt, **options)`."""
+def call(request: pytest.FixtureRequest) -> Call:
+    """Calls a method of a fresh client of either kind: `call(url, "ocr", image, prompt, …)`.
 
-    def ask_sync(url: str, image: Any, *prompt: str, client: Any = None, **options: Any) -> Any:
-        with OCRClient(url, **{"max_retries": 0, "model": MODEL} | (client or {})) as ocr:
-            return ocr.ocr(image, *prompt, **options)
+    What is iterated over comes back as a list; a stream as that list and its result.
+    """
 
-    def ask_async(url: str, image: Any, *prompt: str, client: Any = None, **options: Any) -> Any:
-        async def run() -> OCRResult:
-            settings = {"max_retries": 0, "model": MODEL} | (client or {})
-            async with AsyncOCRClient(url, **settings) as ocr:
-                return await ocr.ocr(image, *prompt, **options)
+    def settings(client: dict[str, Any] | None) -> dict[str, Any]:
+        return {"max_retries": 0, "model": MODEL} | (client or {})
+
+    def call_sync(url: str, method: str, *args: Any, client: Any = None, **options: Any) -> Any:
+        with OCRClient(url, **settings(client)) as ocr:
+            value = getattr(ocr, method)(*args, **options)
+            if isinstance(value, OCRStream):
+                return list(value), value.result
+            return list(value) if isinstance(value, Iterator) else value
+
+    def call_async(url: str, method: str, *args: Any, client: Any = None, **options: Any) -> Any:
+        async def run() -> Any:
+            async with AsyncOCRClient(url, **settings(client)) as ocr:
+                value = getattr(ocr, method)(*args, **options)
+                if isinstance(value, AsyncOCRStream):
+                    return [piece async for piece in value], value.result
+                if isinstance(value, AsyncIterator):
+                    return [outcome async for outcome in value]
+                return await value
 
         return asyncio.run(run())
 
-    return ask_sync if request.param == "sync" else ask_async
+    return call_sync if request.param == "sync" else call_async
+
+
+@pytest.fixture
+def ask(call: Call) -> Callable[..., OCRResult]:
+    """Reads one image with a fresh client of either kind: `ask(url, image, prompt, **options)`."""
+    return lambda url, *args, **options: call(url, "ocr", *args, **options)
 
 
 @pytest.fixture(scope="session")
@@ -181,6 +217,18 @@ def png() -> bytes:
 @pytest.fixture
 def answered() -> Callable[..., bytes]:
     return completion
+
+
+@pytest.fixture
+def streamed() -> Callable[..., bytes]:
+    """The body of a streamed answer: `streamed("Total", " 5", finish_reason="length")`."""
+
+    def body(*chunks: object, finish_reason: str | None = "stop") -> bytes:
+        usage = {"choices": [], "usage": {"prompt_tokens": 70, "completion_tokens": 5}}
+        end = [last_event(finish_reason), usage] if finish_reason else []
+        return events(*chunks, *end, done=bool(end))
+
+    return body
 
 
 @pytest.fixture

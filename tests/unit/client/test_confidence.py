@@ -1,0 +1,118 @@
+"""Confidence is computed as its documentation says, whatever tokens do to characters."""
+
+import math
+from typing import Any
+
+import pytest
+
+from qwen_ocr.confidence import Token, mean_confidence, words_of
+
+
+def tokens(*pairs: tuple[str | bytes, float]) -> list[Token]:
+    """Tokens from their text and probability."""
+    return [
+        Token(data.encode() if isinstance(data, str) else data, math.log(probability))
+        for data, probability in pairs
+    ]
+
+
+E_ACUTE, GRIN = "é".encode(), "😀".encode()
+CASES: dict[str, tuple[str, list[Token], list[tuple[str, float]]]] = {
+    "one token a word": (
+        "Total 5",
+        tokens(("Total", 0.9), (" 5", 0.8)),
+        [("Total", 0.9), ("5", 0.8)],
+    ),
+    "several tokens a word": (
+        "12.50",
+        tokens(("12", 0.5), (".", 1), ("50", 0.5)),
+        [("12.50", 0.25)],
+    ),
+    "white space counts for no word": (
+        "a \n b",
+        tokens(("a", 0.9), (" \n", 0.1), (" ", 0.1), ("b", 0.8)),
+        [("a", 0.9), ("b", 0.8)],
+    ),
+    "one token for two words": (
+        "in the end",
+        tokens(("in the", 0.5), (" e", 0.5), ("nd", 1)),
+        [("in", 0.5), ("the", 0.5), ("end", 0.5)],
+    ),
+    "character split, bytes to each": (
+        "caf" + "é",
+        tokens(("caf", 1), (E_ACUTE[:1], 0.5), (E_ACUTE[1:], 0.5)),
+        [("café", 0.25)],
+    ),
+    "character split, all to the last": (
+        "x 😀",
+        tokens(("x ", 0.9), ("", 0.5), ("", 0.5), (GRIN, 1), ("", 0.1)),
+        [("x", 0.9), ("😀", 0.25)],
+    ),
+    "end marker after the text": (
+        "ok",
+        tokens(("ok", 0.9), ("<|im_end|>", 0.1)),
+        [("ok", 0.9)],
+    ),
+    "wide space": ("a\u3000b", tokens(("a\u3000", 0.5), ("b", 0.4)), [("a", 0.5), ("b", 0.4)]),
+    "only white space": (" \n", tokens((" \n", 0.5)), []),
+    "nothing": ("", tokens(("<|im_end|>", 0.5)), []),
+    "tokens of another text": ("abc", tokens(("xyz", 0.5)), []),
+    "fewer tokens than text": ("abc def", tokens(("abc", 0.5)), []),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_words(name: str) -> None:
+    text, written, expected = CASES[name]
+    words = words_of(text, written)
+    assert [word.text for word in words] == [word for word, _ in expected]
+    assert [word.confidence for word in words] == pytest.approx([c for _, c in expected])
+
+
+def test_mean() -> None:
+    words = words_of("a b", tokens(("a", 1), (" b", 0.5)))
+    assert mean_confidence(words) == pytest.approx(0.75)
+    assert mean_confidence([]) is None
+
+
+def test_rounding_does_not_leave_the_range() -> None:
+    assert words_of("a", [Token(b"a", 1e-9)])[0].confidence == 1.0
+    assert words_of("a", [Token(b"a", -9999.0)])[0].confidence == 0.0
+
+
+CONTENT = [
+    {"token": "TOTAL", "logprob": math.log(0.5), "bytes": list(b"TOTAL")},
+    {"token": " 12.50", "logprob": math.log(0.25), "bytes": None},
+]
+
+
+def test_asked_for(server: Any, ask: Any, png: bytes, answered: Any) -> None:
+    choice = {
+        "message": {"content": "TOTAL 12.50"},
+        "finish_reason": "stop",
+        "logprobs": {"content": CONTENT},
+    }
+    server.answer(answered(choices=[choice]))
+    result = ask(server.url, png, confidence=True)
+    assert server.chats[0]["logprobs"] is True
+    assert [(w.text, w.confidence) for w in result.words] == [
+        ("TOTAL", pytest.approx(0.5)),
+        ("12.50", pytest.approx(0.25)),
+    ]
+    assert result.confidence == pytest.approx(0.375)
+
+
+def test_streamed(server: Any, call: Any, png: bytes, streamed: Any) -> None:
+    chunks = [
+        {"choices": [{"delta": {"content": t["token"]}, "logprobs": {"content": [t]}}]}
+        for t in CONTENT
+    ]
+    server.answer(streamed(*chunks), content_type="text/event-stream")
+    _, result = call(server.url, "stream", png, confidence=True)
+    assert result.confidence == pytest.approx(0.375)
+
+
+def test_not_asked_for(server: Any, ask: Any, png: bytes) -> None:
+    result = ask(server.url, png)
+    assert "logprobs" not in server.chats[0]
+    assert (result.words, result.confidence) == ((), None)
