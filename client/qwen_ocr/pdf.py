@@ -87,10 +87,12 @@ def page_numbers(pages: str | Iterable[int] | None, count: int) -> list[int]:
     """
     if pages is None:
         return list(range(1, count + 1))
+    if not isinstance(pages, Iterable):
+        raise ConfigurationError(f'pages: {pages!r} is not like "1-3,7" or [1, 7]')
     numbers: list[object] = []
     if isinstance(pages, str):
         for part in pages.split(","):
-            match = re.fullmatch(r"\s*(\d{1,9})\s*(?:(-)\s*(\d{1,9})?)?\s*", part)
+            match = re.fullmatch(r"\s*(\d{1,9})\s*(?:(-)\s*(\d{1,9})?)?\s*", part, re.ASCII)
             if not match:
                 raise ConfigurationError(f'pages: {part!r} is not like "3", "1-3" or "5-"')
             first, dash, last = match.groups()

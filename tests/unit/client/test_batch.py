@@ -145,18 +145,17 @@ def test_input_that_fails(kind: str) -> None:
 
     seen: list[int] = []
 
-    async def run() -> None:
-        async for outcome in run_many_async(
-            Reader().read_async, items(), concurrency=2, ordered=True
-        ):
+    def run() -> None:
+        for outcome in run_many(Reader().read, items(), concurrency=2, ordered=True):
+            seen.append(outcome.index)
+
+    async def run_async() -> None:
+        outcomes = run_many_async(Reader().read_async, items(), concurrency=2, ordered=True)
+        async for outcome in outcomes:
             seen.append(outcome.index)
 
     with pytest.raises(OSError, match="disk"):
-        if kind == "async":
-            asyncio.run(run())
-        else:
-            for outcome in run_many(Reader().read, items(), concurrency=2, ordered=True):
-                seen.append(outcome.index)
+        run() if kind == "sync" else asyncio.run(run_async())
     assert seen == list(range(5))
 
 
