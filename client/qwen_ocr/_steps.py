@@ -8,12 +8,12 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, PydanticUserError, ValidationError
 
 from qwen_ocr._request import ChatRequest, ReadOptions, build_request, check_options
 from qwen_ocr._response import checked, read_completion, read_models
 from qwen_ocr.boxes import SpottedText, to_pixels
-from qwen_ocr.errors import SchemaError
+from qwen_ocr.errors import ConfigurationError, SchemaError
 from qwen_ocr.families import family_of
 from qwen_ocr.images import ImageInput, Page, known_size, load_image, plan_page, to_url
 from qwen_ocr.prompts import Task, check_prompt
@@ -89,7 +89,10 @@ def extract(
     options: ReadOptions,
 ) -> Steps[Model]:
     """Read one image into an object of `model`."""
-    schema = model.model_json_schema()
+    try:
+        schema = model.model_json_schema()
+    except (AttributeError, PydanticUserError) as exc:
+        raise ConfigurationError(f"model: {model!r} has no JSON schema ({exc})") from exc
     if prompt is None:
         prompt = Task.KEY_VALUE(schema)
     page = _accept(image, prompt, options)

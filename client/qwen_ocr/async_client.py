@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Self, TypeVar, Unpack
 
 import openai
 from openai._legacy_response import LegacyAPIResponse
@@ -22,6 +22,8 @@ from qwen_ocr.prompts import DEFAULT_PROMPT
 from qwen_ocr.results import Document, OCRResult, Outcome, Plan, TextBox
 from qwen_ocr.sources import Source
 from qwen_ocr.streams import AsyncOCRStream
+
+Image = TypeVar("Image", bound=ImageInput)
 
 
 class AsyncOCRClient(Client):
@@ -71,13 +73,13 @@ class AsyncOCRClient(Client):
 
     def ocr_many(
         self,
-        images: Iterable[ImageInput],
+        images: Iterable[Image],
         prompt: str = DEFAULT_PROMPT,
         *,
         concurrency: int = CONCURRENCY,
         ordered: bool = True,
         **options: Unpack[ReadOptions],
-    ) -> AsyncIterator[Outcome[ImageInput]]:
+    ) -> AsyncIterator[Outcome[Image]]:
         """Read many images, with `async for`; see `OCRClient.ocr_many`."""
         check_many(images, prompt, concurrency, options)
         return run_many_async(

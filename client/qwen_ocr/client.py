@@ -3,7 +3,7 @@
 import time
 from collections.abc import Generator, Iterable, Iterator
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Self, TypeVar, Unpack
 
 import openai
 from openai._legacy_response import LegacyAPIResponse
@@ -21,6 +21,8 @@ from qwen_ocr.prompts import DEFAULT_PROMPT
 from qwen_ocr.results import Document, OCRResult, Outcome, Plan, TextBox
 from qwen_ocr.sources import Source
 from qwen_ocr.streams import OCRStream
+
+Image = TypeVar("Image", bound=ImageInput)
 
 
 class OCRClient(Client):
@@ -98,13 +100,13 @@ class OCRClient(Client):
 
     def ocr_many(
         self,
-        images: Iterable[ImageInput],
+        images: Iterable[Image],
         prompt: str = DEFAULT_PROMPT,
         *,
         concurrency: int = CONCURRENCY,
         ordered: bool = True,
         **options: Unpack[ReadOptions],
-    ) -> Iterator[Outcome[ImageInput]]:
+    ) -> Iterator[Outcome[Image]]:
         """Read many images, up to `concurrency` at a time, and get each outcome as it is there.
 
         `ordered` outcomes come in the order of `images`, others as they complete. An image that

@@ -72,6 +72,8 @@ def load_image(source: ImageInput) -> Page | str:
         if isinstance(source, Image.Image):
             return _prepare(name, source, None)
         if isinstance(source, Array):
+            shape: tuple[int, ...] = source.__array_interface__["shape"]
+            _check_size((shape[1] if len(shape) > 1 else 1, shape[0]))
             return _prepare(name, Image.fromarray(source), None)
         data = read_bytes(source)
         image = Image.open(BytesIO(data), formats=FORMATS)
@@ -94,7 +96,7 @@ def tiff_pages(source: Source) -> Iterator[Image.Image]:
             frame = next(frames, None)
             if frame is None:
                 return
-            _check_size(frame)
+            _check_size(frame.size)
             page = frame.copy()
         yield page
 
@@ -145,15 +147,16 @@ def to_url(page: Page | str, family: Family, max_tokens: int | None = None) -> s
         return _data_url(buffer.getvalue(), "PNG")
 
 
-def _check_size(image: Image.Image) -> None:
-    if 0 in image.size:
+def _check_size(size: tuple[int, int]) -> None:
+    width, height = size
+    if 0 in size:
         raise ImageError("no pixels")
-    if image.width * image.height > MAX_PIXELS:
-        raise ImageError(f"{image.width}×{image.height} pixels, more than {MAX_PIXELS}")
+    if width * height > MAX_PIXELS:
+        raise ImageError(f"{width}×{height} pixels, more than {MAX_PIXELS}")
 
 
 def _prepare(name: str, image: Image.Image, data: bytes | None) -> Page:
-    _check_size(image)
+    _check_size(image.size)
     if data is not None and _readable_as_is(image, data):
         _check_whole(image, data)
         return Page(name, image, str(image.format), data)

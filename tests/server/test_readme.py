@@ -1,4 +1,8 @@
-"""Every snippet of the README runs, from the repository's root, against the real server."""
+"""Every snippet of the README runs, from the repository's root, against the real server.
+
+Those marked as in need of a larger model than the bundled one run against a fake, in the client's
+unit tests.
+"""
 
 import re
 import subprocess
@@ -9,7 +13,11 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
-SNIPPETS = re.findall(r"^```(python|sh)\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+SNIPPETS = re.findall(
+    r"(?<!<!-- needs a larger model -->\n)^```(python|sh)\n(.*?)^```",
+    README,
+    re.DOTALL | re.MULTILINE,
+)
 ADDRESS = "http://localhost:8000"
 
 

@@ -1,0 +1,89 @@
+"""What the client promises about a healthy server, against one."""
+
+import json
+from pathlib import Path
+
+from PIL import Image
+from pydantic import BaseModel
+
+from qwen_ocr import AsyncOCRClient, OCRClient, TruncatedError
+
+SAMPLES = Path(__file__).parents[1] / "samples"
+RECEIPT = SAMPLES / "receipt.png"
+SIZES = [
+    *[(side, side) for side in (1, 15, 16, 17, 24, 31, 33, 100, 512, 1024, 1500)],
+    *[(8, 40), (40, 8), (7, 1000), (1000, 7), (320, 290), (2480, 3508), (3508, 2480), (3000, 16)],
+    *[(width, 47) for width in range(40, 120, 9)],
+]
+
+
+class Receipt(BaseModel):
+    shop: str
+
+
+def test_plan_agrees_with_the_server_to_the_token(base_url: str) -> None:
+    rest = set()
+    with OCRClient(base_url) as client:
+        for size in SIZES:
+            image = Image.new("L", size, 255)
+            usage = client.ocr(image, max_tokens=1, allow_truncated=True).usage
+            assert usage is not None
+            rest.add(usage.prompt_tokens - client.plan(image).tokens)
+    # What is left is the prompt and the chat format around it, the same for every image.
+    assert len(rest) == 1
+
+
+def test_stream_is_what_ocr_reads(base_url: str) -> None:
+    with OCRClient(base_url) as client:
+        whole = client.ocr(RECEIPT)
+        stream = client.stream(RECEIPT)
+        pieces = list(stream)
+    assert len(pieces) > 10
+    assert "".join(pieces) == stream.result.text == whole.text
+    assert stream.result.usage == whole.usage
+    assert stream.result.request_id != whole.request_id
+
+
+async def test_async_stream(base_url: str) -> None:
+    async with AsyncOCRClient(base_url) as client, client.stream(RECEIPT) as stream:
+        assert "".join([piece async for piece in stream]) == stream.result.text
+
+
+def test_confidence_of_every_word(base_url: str) -> None:
+    with OCRClient(base_url) as client:
+        result = client.ocr(RECEIPT, confidence=True)
+        stream = client.stream(RECEIPT, confidence=True)
+        assert list(stream)
+    # "Café Lumière" has characters of two tokens each.
+    assert [word.text for word in result.words] == result.text.split()
+    assert all(0 < word.confidence <= 1 for word in result.words)
+    assert result.confidence is not None
+    assert 0.5 < result.confidence <= 1
+    assert [word.text for word in stream.result.words] == result.text.split()
+
+
+def test_many_in_order_with_a_bad_one(base_url: str) -> None:
+    rows = list(map(json.loads, (SAMPLES / "truth.jsonl").read_text("utf-8").splitlines()))
+    paths = [SAMPLES / row["file"] for row in rows]
+    paths.insert(1, SAMPLES / "none.png")
+    with OCRClient(base_url) as client:
+        outcomes = list(client.ocr_many(paths, allow_truncated=True))
+    assert [outcome.input for outcome in outcomes] == paths
+    assert [outcome.index for outcome in outcomes if outcome.error] == [1]
+
+
+def test_extract_is_constrained(base_url: str) -> None:
+    with OCRClient(base_url) as client:
+        try:
+            text = client.extract(RECEIPT, Receipt, max_tokens=300).model_dump_json()
+        except TruncatedError as error:
+            text = error.partial.text
+    # What the bundled model reads into it is another matter: it knows no forms.
+    assert text.lstrip().startswith("{")
+
+
+def test_pdf(base_url: str) -> None:
+    with OCRClient(base_url) as client:
+        document = client.ocr_pdf(SAMPLES / "receipt.pdf")
+    assert "Espresso" in document.text
+    assert not document.failed
