@@ -13,7 +13,7 @@ TORCHVISION := torchvision==0.28.0
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint train score clean
+.PHONY: help demo test lint bench train score clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ lint: $(STAMP) ## check style, formatting and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+bench: $(STAMP) ## measure what the client costs beside the bare SDK
+	@$(BIN)/python tests/bench/client_cost.py
 
 # Processor minutes of training, and where its checkpoints lie. See serve/training/README.md.
 MINUTES ?= 80

@@ -53,6 +53,7 @@ class _Usage(BaseModel):
 
 
 class _Completion(BaseModel):
+    id: str | None = None
     model: str
     choices: list[_Choice] = Field(min_length=1)
     usage: _Usage | None = None
@@ -65,6 +66,7 @@ class _Piece(BaseModel):
 
 
 class _Chunk(BaseModel):
+    id: str | None = None
     model: str
     choices: list[_Piece]
     usage: _Usage | None = None
@@ -95,7 +97,7 @@ def read_completion(response: "httpx2.Response", *, latency: float) -> OCRResult
         finish_reason=choice.finish_reason,
         usage=completion.usage,
         model=completion.model,
-        request_id=_request_id(response),
+        request_id=_request_id(response) or completion.id,
         latency=latency,
         tokens=_tokens(choice.logprobs),
     )
@@ -159,7 +161,7 @@ class StreamReader:
             finish_reason=self._finish_reason,
             usage=self._usage,
             model=self._last.model,
-            request_id=_request_id(self._response),
+            request_id=_request_id(self._response) or self._last.id,
             latency=latency,
             tokens=self._tokens,
         )

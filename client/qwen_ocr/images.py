@@ -72,7 +72,7 @@ def load_image(source: ImageInput) -> Page | str:
         if isinstance(source, Image.Image):
             return _prepare(name, source, None)
         if isinstance(source, Array):
-            shape: tuple[int, ...] = source.__array_interface__["shape"]
+            shape: Any = source.__array_interface__["shape"]
             _check_size((shape[1] if len(shape) > 1 else 1, shape[0]))
             return _prepare(name, Image.fromarray(source), None)
         data = read_bytes(source)

@@ -39,7 +39,8 @@ class OCRResult:
     model: str
     """The name under which the server ran the model."""
     request_id: str | None
-    """What to look for in the server's log; None when the server does not number its requests."""
+    """What to look for in the server's log: the header `X-Request-Id` or else the answer's own id;
+    None when the server does not number its requests."""
     latency: float
     """Seconds of waiting for answers, of all attempts, the SDK's retries and waits included."""
     attempts: int = 1

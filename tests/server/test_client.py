@@ -3,10 +3,18 @@
 import json
 from pathlib import Path
 
-from PIL import Image
+import pytest
+from PIL import Image, ImageDraw
 from pydantic import BaseModel
 
-from qwen_ocr import AsyncOCRClient, OCRClient, TruncatedError
+from qwen_ocr import (
+    AsyncOCRClient,
+    OCRClient,
+    RepetitionError,
+    TruncatedError,
+    _request,
+    _steps,
+)
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 RECEIPT = SAMPLES / "receipt.png"
@@ -41,7 +49,8 @@ def test_stream_is_what_ocr_reads(base_url: str) -> None:
     assert len(pieces) > 10
     assert "".join(pieces) == stream.result.text == whole.text
     assert stream.result.usage == whole.usage
-    assert stream.result.request_id != whole.request_id
+    assert whole.request_id
+    assert stream.result.request_id not in (None, whole.request_id)
 
 
 async def test_async_stream(base_url: str) -> None:
@@ -57,9 +66,27 @@ def test_confidence_of_every_word(base_url: str) -> None:
     # "Café Lumière" has characters of two tokens each.
     assert [word.text for word in result.words] == result.text.split()
     assert all(0 < word.confidence <= 1 for word in result.words)
-    assert result.confidence is not None
-    assert 0.5 < result.confidence <= 1
+    assert result.confidence == pytest.approx(
+        sum(word.confidence for word in result.words) / len(result.words)
+    )
     assert [word.text for word in stream.result.words] == result.text.split()
+
+
+def test_server_stops_what_is_a_loop_and_nothing_else(
+    base_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = Image.new("L", (320, 160), 255)
+    for top in range(0, 160, 32):
+        ImageDraw.Draw(image).text((8, top), "0 0 0 0 0 0 0 0", fill=0, font_size=24)
+    with OCRClient(base_url) as client:
+        # A table of zeros is read to its end, unless so little is a loop that every table is one.
+        assert client.ocr(image).finish_reason == "stop"
+        strict = {"min_pattern_size": 1, "max_pattern_size": 4, "min_count": 4}
+        monkeypatch.setattr(_request, "SERVER_DETECTION", strict)
+        monkeypatch.setattr(_steps, "TEMPERATURES", (0.0,))
+        with pytest.raises(RepetitionError) as caught:
+            client.ocr(image)
+    assert len(caught.value.partial.text) < 30
 
 
 def test_many_in_order_with_a_bad_one(base_url: str) -> None:

@@ -68,6 +68,13 @@ def test_request(server: Any, ask: Any, png: bytes) -> None:
     }
 
 
+def test_without_the_header_the_answer_has_an_id(
+    server: Any, ask: Any, png: bytes, answered: Any
+) -> None:
+    server.answer(answered())
+    assert ask(server.url, png).request_id == "chatcmpl-1"
+
+
 def test_prompt_and_max_tokens_are_sent(server: Any, ask: Any, png: bytes) -> None:
     ask(server.url, png, "Read the total.", max_tokens=64)
     (body,) = server.chats

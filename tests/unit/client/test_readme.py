@@ -1,4 +1,4 @@
-"""The README's snippets that need a larger model than the bundled one, against a scripted answer."""
+"""The README's snippets for larger models than the bundled one, against scripted answers."""
 
 import json
 import re

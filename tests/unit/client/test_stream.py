@@ -39,6 +39,13 @@ def test_pieces_and_result(server: Any, call: Any, png: bytes, streamed: Any) ->
     assert (body["temperature"], body["repetition_detection"]["min_count"]) == (0, 100)
 
 
+def test_without_the_header_the_answer_has_an_id(
+    server: Any, call: Any, png: bytes, streamed: Any
+) -> None:
+    server.answer(streamed("ok"), content_type="text/event-stream")
+    assert call(server.url, "stream", png)[1].request_id == "chatcmpl-1"
+
+
 def test_model_is_discovered(server: Any, call: Any, png: bytes, streamed: Any) -> None:
     server.answer(streamed("ok"), **SSE)
     assert call(server.url, "stream", png, client={"model": None})[0] == ["ok"]
