@@ -104,11 +104,11 @@ def locate(session: Session, image: ImageInput, options: ReadOptions) -> Steps[l
     """Read one image into lines of text with their places."""
     page = known_size(_accept(image, Task.SPOT, options))
     family = family_of((yield from _find_model(session)))
-    plan = plan_page(page, family, session.settings.max_image_tokens)
+    sent = plan_page(page, family, session.settings.max_image_tokens)
     schema = SpottedText.model_json_schema()
     result = yield from _read(session, page, Task.SPOT, options, schema)
     spotted = _validate(SpottedText, result)
-    return to_pixels(spotted, page.size, family.box_range or family.resized(plan.size))
+    return to_pixels(spotted, page.size, family.box_range or family.resized(sent.size))
 
 
 def plan(session: Session, image: ImageInput) -> Steps[Plan]:

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack
+from typing import Any, Self, Unpack
 
 import openai
 from openai._legacy_response import LegacyAPIResponse
@@ -16,14 +16,12 @@ from qwen_ocr._session import Client
 from qwen_ocr._steps import Answer, Done, Model, Steps, T, advance
 from qwen_ocr.batch import CONCURRENCY, check_many, run_many_async
 from qwen_ocr.errors import translate_errors
-from qwen_ocr.images import ImageInput
+from qwen_ocr.images import AnyImage, ImageInput
 from qwen_ocr.pdf import DEFAULT_DPI, PDF, check_dpi, page_numbers
 from qwen_ocr.prompts import DEFAULT_PROMPT
 from qwen_ocr.results import Document, OCRResult, Outcome, Plan, TextBox
 from qwen_ocr.sources import Source
 from qwen_ocr.streams import AsyncOCRStream
-
-Image = TypeVar("Image", bound=ImageInput)
 
 
 class AsyncOCRClient(Client):
@@ -73,13 +71,13 @@ class AsyncOCRClient(Client):
 
     def ocr_many(
         self,
-        images: Iterable[Image],
+        images: Iterable[AnyImage],
         prompt: str = DEFAULT_PROMPT,
         *,
         concurrency: int = CONCURRENCY,
         ordered: bool = True,
         **options: Unpack[ReadOptions],
-    ) -> AsyncIterator[Outcome[Image]]:
+    ) -> AsyncIterator[Outcome[AnyImage]]:
         """Read many images, with `async for`; see `OCRClient.ocr_many`."""
         check_many(images, prompt, concurrency, options)
         return run_many_async(

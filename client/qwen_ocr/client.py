@@ -3,7 +3,7 @@
 import time
 from collections.abc import Generator, Iterable, Iterator
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack
+from typing import Any, Self, Unpack
 
 import openai
 from openai._legacy_response import LegacyAPIResponse
@@ -15,14 +15,12 @@ from qwen_ocr._session import Client
 from qwen_ocr._steps import Answer, Done, Model, Steps, T, advance
 from qwen_ocr.batch import CONCURRENCY, check_many, run_many
 from qwen_ocr.errors import translate_errors
-from qwen_ocr.images import ImageInput
+from qwen_ocr.images import AnyImage, ImageInput
 from qwen_ocr.pdf import DEFAULT_DPI, PDF, check_dpi, page_numbers
 from qwen_ocr.prompts import DEFAULT_PROMPT
 from qwen_ocr.results import Document, OCRResult, Outcome, Plan, TextBox
 from qwen_ocr.sources import Source
 from qwen_ocr.streams import OCRStream
-
-Image = TypeVar("Image", bound=ImageInput)
 
 
 class OCRClient(Client):
@@ -100,13 +98,13 @@ class OCRClient(Client):
 
     def ocr_many(
         self,
-        images: Iterable[Image],
+        images: Iterable[AnyImage],
         prompt: str = DEFAULT_PROMPT,
         *,
         concurrency: int = CONCURRENCY,
         ordered: bool = True,
         **options: Unpack[ReadOptions],
-    ) -> Iterator[Outcome[Image]]:
+    ) -> Iterator[Outcome[AnyImage]]:
         """Read many images, up to `concurrency` at a time, and get each outcome as it is there.
 
         `ordered` outcomes come in the order of `images`, others as they complete. An image that

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from PIL import Image, ImageOps, ImageSequence
 
@@ -37,6 +37,9 @@ class Array(Protocol):
 ImageInput = Source | Image.Image | Array
 """An image in any form. A string is a path, unless it begins with `http://`, `https://` or `data:`;
 the server fetches http(s) URLs itself. A string is never taken for base64."""
+
+AnyImage = TypeVar("AnyImage", bound=ImageInput)
+"""One of these, where what was given comes back."""
 
 
 @dataclass(frozen=True, slots=True)

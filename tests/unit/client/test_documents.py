@@ -8,10 +8,10 @@ from typing import Any
 
 import pypdfium2
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from qwen_ocr import ConfigurationError, Document, ImageError, OCRError, PDFError, tiff_pages
-from qwen_ocr.images import MAX_PIXELS
+from qwen_ocr.images import MAX_PIXELS, known_size, load_image
 from qwen_ocr.pdf import PDF, page_numbers
 
 
@@ -215,6 +215,17 @@ def test_tiff_pages() -> None:
     pages = [Image.new("RGB", (64, 32), colour) for colour in ("red", "white", "blue")]
     read = list(tiff_pages(tiff(*pages)))
     assert [page.tobytes() for page in read] == [page.tobytes() for page in pages]
+
+
+def test_tiff_pages_are_upright() -> None:
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[0x0112] = 6
+    buffer = io.BytesIO()
+    pages = [Image.new("RGB", (64, 32), colour) for colour in ("red", "blue")]
+    pages[0].save(buffer, "TIFF", save_all=True, append_images=pages[1:], tiffinfo=tags)
+    assert [known_size(load_image(page)).size for page in tiff_pages(buffer.getvalue())] == [
+        (32, 64)
+    ] * 2
 
 
 def test_tiff_pages_are_read(server: Any, call: Any) -> None:
