@@ -33,6 +33,7 @@ from qwen_ocr.errors import (
 )
 from qwen_ocr.families import Family, family_of
 from qwen_ocr.images import ImageInput, tiff_pages
+from qwen_ocr.options import ReadOptions
 from qwen_ocr.prompts import DEFAULT_PROMPT, Task
 from qwen_ocr.results import Document, OCRResult, Outcome, Plan, TextBox, Usage, Word
 from qwen_ocr.streams import AsyncOCRStream, OCRStream
@@ -72,6 +73,7 @@ __all__ = [
     "PDFError",
     "Plan",
     "PromptError",
+    "ReadOptions",
     "RepetitionError",
     "ResponseError",
     "SchemaError",

@@ -1,10 +1,9 @@
 """What is sent: everything that goes into a request, and nothing that sends it."""
 
-from typing import Any, TypedDict
+from typing import Any
 
 import openai
 
-from qwen_ocr.errors import ConfigurationError
 from qwen_ocr.repetition import SERVER_DETECTION, TEMPERATURES
 from qwen_ocr.settings import ClientSettings
 
@@ -13,19 +12,6 @@ CONNECT_TIMEOUT = 5.0
 
 ChatRequest = dict[str, Any]
 """Arguments of the SDK's `chat.completions.create`."""
-
-
-class ReadOptions(TypedDict, total=False):
-    """What every way of reading takes, by name."""
-
-    max_tokens: int | None
-    """Bounds the text, from 1. Without it the server's context length does, because any guess of
-    ours would cut off somebody's page."""
-    allow_truncated: bool
-    """Return text that is cut off or ends in a loop, as its `finish_reason` tells, instead of
-    raising `TruncatedError` or `RepetitionError`."""
-    confidence: bool
-    """Ask for `words` and `confidence` of the result; makes answers several times larger."""
 
 
 def sdk_options(settings: ClientSettings) -> dict[str, Any]:
@@ -38,21 +24,6 @@ def sdk_options(settings: ClientSettings) -> dict[str, Any]:
         "timeout": openai.Timeout(settings.timeout, connect=min(CONNECT_TIMEOUT, settings.timeout)),
         "max_retries": settings.max_retries,
     }
-
-
-def check_count(name: str, value: object) -> None:
-    """Raise `ConfigurationError` unless `value` is a whole number from 1."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ConfigurationError(f"{name}: {value!r} is not a whole number from 1")
-
-
-def check_options(options: ReadOptions) -> None:
-    """Raise `ConfigurationError` for an option that does not exist or makes no sense."""
-    unknown = options.keys() - ReadOptions.__annotations__.keys()
-    if unknown:
-        raise ConfigurationError(f"no such option: {', '.join(sorted(unknown))}")
-    if options.get("max_tokens") is not None:
-        check_count("max_tokens", options["max_tokens"])
 
 
 def build_request(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
-from qwen_ocr._request import ReadOptions
 from qwen_ocr.confidence import Token, mean_confidence, words_of
 from qwen_ocr.errors import (
     NotFoundError,
@@ -18,6 +17,7 @@ from qwen_ocr.errors import (
     not_an_ocr_server,
     translate_errors,
 )
+from qwen_ocr.options import ReadOptions
 from qwen_ocr.repetition import REPETITION, ends_in_loop
 from qwen_ocr.results import OCRResult, Usage
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from pydantic import BaseModel, PydanticUserError, ValidationError
 
-from qwen_ocr._request import ChatRequest, ReadOptions, build_request, check_options
+from qwen_ocr._request import ChatRequest, build_request
 from qwen_ocr._response import checked, read_completion, read_models
 from qwen_ocr.boxes import SpottedText, to_pixels
 from qwen_ocr.errors import ConfigurationError, SchemaError
 from qwen_ocr.families import family_of
 from qwen_ocr.images import ImageInput, Page, known_size, load_image, plan_page, to_url
+from qwen_ocr.options import ReadOptions, check_options
 from qwen_ocr.prompts import Task, check_prompt
 from qwen_ocr.repetition import REPETITION, TEMPERATURES
 from qwen_ocr.results import OCRResult, Plan, TextBox

@@ -11,8 +11,8 @@ from itertools import takewhile
 from os import PathLike
 from typing import Generic, Protocol, TypeVar
 
-from qwen_ocr._request import ReadOptions, check_count, check_options
 from qwen_ocr.errors import ConfigurationError, OCRError
+from qwen_ocr.options import ReadOptions, check_count, check_options
 from qwen_ocr.prompts import check_prompt
 from qwen_ocr.results import Item, OCRResult, Outcome
 

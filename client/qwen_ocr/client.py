@@ -9,13 +9,13 @@ import openai
 from openai._legacy_response import LegacyAPIResponse
 
 from qwen_ocr import _steps
-from qwen_ocr._request import ReadOptions
 from qwen_ocr._response import StreamReader
 from qwen_ocr._session import Client
 from qwen_ocr._steps import Answer, Done, Model, Steps, T, advance
 from qwen_ocr.batch import CONCURRENCY, check_many, run_many
 from qwen_ocr.errors import translate_errors
 from qwen_ocr.images import AnyImage, ImageInput
+from qwen_ocr.options import ReadOptions
 from qwen_ocr.pdf import DEFAULT_DPI, PDF, check_dpi, page_numbers
 from qwen_ocr.prompts import DEFAULT_PROMPT
 from qwen_ocr.results import Document, OCRResult, Outcome, Plan, TextBox

@@ -48,7 +48,8 @@ class OCRResult:
     words: tuple[Word, ...] = ()
     """The words of the text, when confidence was asked for."""
     confidence: float | None = None
-    """0 to 1, see `qwen_ocr.confidence`; None when it was not asked for, or there are no words."""
+    """0 to 1, see `qwen_ocr.confidence`; None when it was not asked for, when there are no words,
+    or when the server's tokens do not spell the text."""
 
     def __str__(self) -> str:
         return self.text

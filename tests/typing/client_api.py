@@ -23,6 +23,7 @@ from qwen_ocr import (
     OCRStream,
     Outcome,
     Plan,
+    ReadOptions,
     RepetitionError,
     SchemaError,
     Task,
@@ -52,6 +53,9 @@ def blocking() -> None:
         client.ocr(np.zeros((8, 8), "u1"))
         with open("page.png", "rb") as file:  # noqa: PTH123 - a user may
             client.ocr(file)
+
+        options: ReadOptions = {"max_tokens": 10, "confidence": True}
+        client.ocr("page.png", **options)
 
         stream = client.stream("page.png", confidence=True)
         assert_type(stream, OCRStream)
