@@ -32,6 +32,7 @@ class _Choice(BaseModel):
 
 
 class _Completion(BaseModel):
+    id: str | None = None
     model: str
     choices: list[_Choice] = Field(min_length=1)
     usage: Usage | None = None
@@ -109,7 +110,8 @@ def read_completion(
         finish_reason=choice.finish_reason,
         usage=completion.usage,
         model=completion.model,
-        request_id=response.request_id,
+        # Without the header, the answer's own id is the one in the server's log.
+        request_id=response.request_id or completion.id,
         latency=latency,
     )
     if choice.finish_reason != "stop" and not allow_truncated:
