@@ -28,7 +28,7 @@ from training.text import TextSource
 IGNORED = -100
 TYPE_SIZES = (11.0, 48.0)  # px
 TOKENS_PER_BATCH = 2000  # visual and answer tokens, roughly: what one step works through
-MOST_TOKENS = 700  # visual tokens of the largest image
+MOST_TOKENS = 1000  # visual tokens of the largest image
 PROMPTS = (
     "Read all the text in the image.",
     (
@@ -93,14 +93,13 @@ def random_prompt(rng: random.Random) -> list[int]:
 
 def _canvas(rng: random.Random, most_tokens: int) -> tuple[int, int]:
     """Rows and columns of visual tokens: single lines, and blocks of up to `most_tokens`."""
-    line = rng.random() < 0.3
-    while True:
-        if line:
-            rows, columns = rng.choice((1, 2, 2, 2, 3, 3, 4, 5)), rng.randint(4, 56)
-        else:
-            rows, columns = rng.randint(3, 32), rng.randint(8, 52)
-        if rows * columns <= most_tokens:
-            return rows, columns
+    if rng.random() < 0.3:
+        rows = rng.choice((1, 2, 2, 2, 3, 3, 4, 5))
+        return rows, rng.randint(4, min(60, most_tokens // rows))
+    tokens = math.exp(rng.uniform(math.log(50), math.log(most_tokens)))
+    across = math.exp(rng.uniform(0, math.log(8)))  # columns per row
+    rows = max(2, round(math.sqrt(tokens / across)))
+    return rows, max(6, round(tokens / rows))
 
 
 def random_batch(

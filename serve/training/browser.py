@@ -220,7 +220,8 @@ def main() -> None:
             samples = []
             for image, lines in draw(page, blocks):
                 samples.append(fit(image.convert("L"), lines, width, height))
-            save_batch(path, samples)
+            if any(sample.lines for sample in samples):
+                save_batch(path, samples)
 
 
 if __name__ == "__main__":

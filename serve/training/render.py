@@ -231,7 +231,7 @@ def render(
             pitch=size * rng.uniform(1.05, rng.choice((1.3, 1.7))),
             left=min(margin, canvas.width / 6),
             right=canvas.width - min(rng.uniform(0.1, 1.0) * size, canvas.width / 8),
-            kind=rng.choices(("prose", "ragged", "columns"), (0.65, 0.1, 0.25))[0],
+            kind=rng.choices(("prose", "ragged", "columns"), (0.56, 0.1, 0.34))[0],
             stop=rng.choice((0.0, 0.0, 0.01, 0.1)),
         )
         limit = rng.choices((1, 2, 99), (0.03, 0.03, 0.94))[0]

@@ -55,6 +55,8 @@ class Trainee(nn.Module):
 
     def guide_loss(self, attention: list[tuple[Tensor, Tensor]], batch: Batch) -> Tensor:
         """Cross-entropy of chosen heads' attention against the reading path."""
+        if (batch.path == IGNORED).all():  # blank images: nowhere to look
+            return torch.zeros(())
         positions = batch.labels.shape[1]
         before = int((batch.prefix == -1).nonzero()[0, 0])
         total = torch.zeros(())
@@ -101,8 +103,8 @@ def optimizers(trainee: Trainee) -> list[torch.optim.Optimizer]:
 
 
 def curriculum(progress: float) -> dict[str, Any]:
-    """Clean lines of middle size first; all sizes, whole blocks and full noise from a third on."""
-    part = min(1.0, 3 * progress)
+    """Clean lines of middle size first; all sizes, whole blocks and full noise from halfway on."""
+    part = min(1.0, 2 * progress)
     (smallest, largest), most = TYPE_SIZES, 28.0
     return {
         "strength": part,
