@@ -10,19 +10,15 @@ from qwen_ocr.errors import PromptError
 class Task(StrEnum):
     """Ready prompts. Each is a string, and wherever one is taken, any other string is, too.
 
-    TEXT, MARKDOWN, HTML, SPOT and the wording of KEY_VALUE are those of Qwen-VL's cookbooks,
-    FORMULA is that of the hosted Qwen-OCR service. TABLE, for which neither has a short one, is
-    this package's own.
+    TEXT, MARKDOWN, HTML, SPOT and the wording of KEY_VALUE are those of Qwen-VL's cookbooks. TABLE
+    and FORMULA, for which those have none, are this package's own.
     """
 
     TEXT = "Read all the text in the image."
     MARKDOWN = "qwenvl markdown"
     HTML = "qwenvl html"
     TABLE = "Read the table in the image and output it as HTML, with nothing before or after it."
-    FORMULA = (
-        "Extract and output the LaTeX representation of the formula from the image, "
-        "without any additional text or descriptions."
-    )
+    FORMULA = "Read the formula in the image and output it as LaTeX, nothing before or after it."
     SPOT = (
         "Spotting all the text in the image with line-level, and output in JSON format as "
         "[{'bbox_2d': [x1, y1, x2, y2], 'text_content': 'text'}, ...]."

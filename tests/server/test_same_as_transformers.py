@@ -1,6 +1,7 @@
 """vLLM reads with the bundled model exactly as transformers does, ties in bfloat16 aside."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -27,7 +28,7 @@ class Reference:
             BUNDLED_MODEL_PATH, dtype=torch.float32
         )
 
-    def inputs(self, path: Path) -> dict[str, torch.Tensor]:
+    def inputs(self, path: Path) -> dict[str, Any]:
         """Prompt and image as tensors."""
         content = [{"type": "image"}, {"type": "text", "text": DEFAULT_PROMPT}]
         prompt = self.processor.apply_chat_template(
@@ -63,7 +64,8 @@ class Reference:
             inputs["mm_token_type_ids"], (0, len(ids))
         )
         with torch.no_grad():
-            return self.exact(**inputs).logits[0, -1]
+            logits: torch.Tensor = self.exact(**inputs).logits[0, -1]
+        return logits
 
     def encode(self, text: str) -> list[int]:
         """The tokens of an answer, with the one that ends it."""
