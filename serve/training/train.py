@@ -198,8 +198,8 @@ def main() -> None:
         for stepper in steppers:
             stepper.step()
             stepper.zero_grad()
-        images += 2 * len(batch.images)
-        characters += 2 * int((batch.labels != IGNORED).sum())
+        images += dist.get_world_size() * len(batch.images)
+        characters += dist.get_world_size() * int((batch.labels != IGNORED).sum())
         clock = torch.tensor(time.process_time() - began)
         dist.all_reduce(clock, dist.ReduceOp.MAX)
         minutes += float(clock) / 60

@@ -33,15 +33,17 @@ def client(base_url: str) -> Iterator[OCRClient]:
         yield client
 
 
-def test_the_evaluation_set_is_read_as_well_as_accepted(client: OCRClient) -> None:
+def test_the_evaluation_set_is_read_as_well_as_the_model_card_says(client: OCRClient) -> None:
     readings = list(read_set(client, EVALUATION))
     by_kind = {
         kind: error_rate([reading for reading in readings if reading.kind == kind])
         for kind in {reading.kind for reading in readings}
     }
     assert len(readings) == 140
-    assert by_kind["line"] <= 0.10, by_kind
-    assert by_kind["paragraph"] <= 0.25, by_kind
+    # Room for the rounding of other machines, no more.
+    assert by_kind["line"] <= 0.035, by_kind
+    assert by_kind["paragraph"] <= 0.035, by_kind
+    assert error_rate(readings) <= 0.095, by_kind
 
 
 async def test_32_concurrent_callers_each_get_their_own_text(base_url: str) -> None:
