@@ -126,14 +126,17 @@ class AsyncOCRClient(Client):
         step = await asyncio.to_thread(advance, steps, None)
         while not isinstance(step, Done):
             started = time.perf_counter()
+            raw: LegacyAPIResponse[Any]
             with translate_errors():
-                raw: LegacyAPIResponse[Any]
                 if step is None:
                     raw = await self._sdk.models.with_raw_response.list()
                 else:
                     raw = await self._sdk.chat.completions.with_raw_response.create(**step)
             answer = Answer(raw.http_response, time.perf_counter() - started)
-            step = await asyncio.to_thread(advance, steps, answer)
+            if step is None:  # the image is fitted to the model next
+                step = await asyncio.to_thread(advance, steps, answer)
+            else:  # the text is read, which is quicker than to wait for a thread
+                step = advance(steps, answer)
         return step.value
 
     async def _pieces(

@@ -6,10 +6,12 @@ never held; a failure becomes an `Outcome` with an error; leaving early cancels 
 
 import asyncio
 import concurrent.futures
+import threading
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from itertools import takewhile
 from os import PathLike
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from qwen_ocr.errors import ConfigurationError, OCRError
 from qwen_ocr.options import ReadOptions, check_count, check_options
@@ -32,39 +34,57 @@ def check_many(items: object, prompt: str, concurrency: int, options: ReadOption
     check_options(options)
 
 
-class _Finished(Protocol):
+class _Future(Protocol):
     def done(self) -> bool: ...
 
+    def add_done_callback(self, callback: Callable[[Any], object], /) -> object: ...
 
-F = TypeVar("F", bound=_Finished)
+
+class _Event(Protocol):
+    def set(self) -> None: ...
+
+    def clear(self) -> None: ...
+
+
+F = TypeVar("F", bound=_Future)
 
 
 class _Window(Generic[F]):
-    """What has begun and was not handed out yet, in order of the input."""
+    """What has begun and was not handed out yet, in order of the input.
 
-    def __init__(self, concurrency: int, *, ordered: bool) -> None:
+    `progress` is set whenever one finishes. Nothing here looks at all that has begun, because that
+    for each of them would be most of the work of a client with hundreds in flight.
+    """
+
+    def __init__(self, concurrency: int, progress: _Event, *, ordered: bool) -> None:
         self._room = WINDOW * concurrency
+        self._progress = progress
         self._ordered = ordered
-        self.begun: list[F] = []
+        self._finished: deque[F] = deque()
+        self.begun: dict[F, None] = {}
 
     def add(self, future: F) -> None:
-        self.begun.append(future)
+        self.begun[future] = None
+        future.add_done_callback(self._finish)
+
+    def _finish(self, future: F) -> None:
+        if not self._ordered:
+            self._finished.append(future)
+        self._progress.set()
 
     @property
     def full(self) -> bool:
         return len(self.begun) >= self._room
 
-    @property
-    def awaited(self) -> list[F]:
-        """Those of which one has to finish before anything can be handed out."""
-        return self.begun[:1] if self._ordered else self.begun
-
     def take(self) -> list[F]:
-        """Those to hand out now."""
-        select = takewhile if self._ordered else filter
-        taken = list(select(lambda future: future.done(), self.begun))
+        """Those to hand out now. If there are none, `progress` tells when to ask again."""
+        self._progress.clear()
+        if self._ordered:
+            taken = list(takewhile(lambda future: future.done(), self.begun))
+        else:
+            taken = [self._finished.popleft() for _ in range(len(self._finished))]
         for future in taken:
-            self.begun.remove(future)
+            del self.begun[future]
         return taken
 
 
@@ -88,14 +108,15 @@ def run_many(
             return Outcome(index, item, error=exc)
 
     failures: list[Exception] = []
+    progress = threading.Event()
     window: _Window[concurrent.futures.Future[Outcome[Item]]]
-    window = _Window(concurrency, ordered=ordered)
+    window = _Window(concurrency, progress, ordered=ordered)
     pool = concurrent.futures.ThreadPoolExecutor(concurrency, "qwen-ocr")
 
     def outcomes(*, wait: bool) -> Iterator[Outcome[Item]]:
-        if wait:
-            concurrent.futures.wait(window.awaited, return_when=concurrent.futures.FIRST_COMPLETED)
-        return (future.result() for future in window.take())
+        while not (taken := window.take()) and wait:
+            progress.wait()
+        return (future.result() for future in taken)
 
     try:
         for index, item in enumerate(_until_failure(items, failures)):
@@ -128,12 +149,14 @@ async def run_many_async(
             return Outcome(index, item, error=exc)
 
     failures: list[Exception] = []
-    window: _Window[asyncio.Task[Outcome[Item]]] = _Window(concurrency, ordered=ordered)
+    progress = asyncio.Event()
+    window: _Window[asyncio.Task[Outcome[Item]]]
+    window = _Window(concurrency, progress, ordered=ordered)
 
     async def outcomes(*, wait: bool) -> list[Outcome[Item]]:
-        if wait:
-            await asyncio.wait(window.awaited, return_when=asyncio.FIRST_COMPLETED)
-        return [future.result() for future in window.take()]
+        while not (taken := window.take()) and wait:
+            await progress.wait()
+        return [future.result() for future in taken]
 
     try:
         for index, item in enumerate(_until_failure(items, failures)):
