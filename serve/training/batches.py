@@ -14,15 +14,8 @@ from torch import Tensor
 
 from training.charset import CHARSET, TOKENIZER, special_id
 from training.fonts import FontPicker
-from training.render import (
-    TOKEN,
-    Sample,
-    finish,
-    load_batch,
-    reading_path,
-    render,
-    subcolumn_labels,
-)
+from training.render import finish, render
+from training.samples import TOKEN, Sample, load_batch, reading_path, subcolumn_labels
 from training.text import TextSource
 
 IGNORED = -100

@@ -24,7 +24,7 @@ from playwright.sync_api import Page, sync_playwright
 from rich.progress import track
 
 from training.fonts import TRAINING_FAMILIES
-from training.render import TOKEN, Line, fit, save_batch
+from training.samples import TOKEN, Line, fit, save_batch
 from training.text import TextSource
 
 CHROMIUM = "/usr/bin/chromium"
@@ -181,13 +181,13 @@ def _random_body(rng: random.Random, characters: int) -> str:
 def random_blocks(rng: random.Random) -> tuple[int, int, list[Block]]:
     """Width and height (multiples of `TOKEN`) and blocks that are at most half a token off."""
     if rng.random() < 0.3:
-        rows, columns = rng.choice((1, 2, 2, 3, 3, 4)), rng.randint(4, 56)
+        rows, columns = rng.choice((2, 2, 3, 3, 4)), rng.randint(4, 56)
     else:
         rows, columns = rng.randint(3, 32), rng.randint(8, 52)
         while rows * columns > 700:
             rows, columns = rng.randint(3, 32), rng.randint(8, 52)
     width, height = columns * TOKEN, rows * TOKEN
-    most = min(48.0, height * 0.6, width / 5)
+    most = min(48.0, height * 0.45, width / 5)
     middle = math.exp(rng.uniform(math.log(min(11.0, most)), math.log(most)))
     blocks = []
     for _ in range(BLOCKS_PER_PAGE):

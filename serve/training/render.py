@@ -7,45 +7,18 @@ image looks to the model as its grey version does. Positions are in pixels of th
 from __future__ import annotations
 
 import io
-import json
 import math
 import random
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from training.fonts import Face, FontPicker
+from training.samples import TOKEN, Line, Sample, fit, transform
 from training.text import TextSource
-
-TOKEN = 16  # pixels per visual token, each side
-SUBCOLUMNS = 4  # character labels per visual token, left to right
-
-
-@dataclass
-class Line:
-    """One line of text: `edges` are the x of its character boundaries, `y` those points' middle."""
-
-    text: str
-    edges: NDArray[np.float64]  # (len(text) + 1,)
-    y: NDArray[np.float64]  # (len(text) + 1,)
-    height: float
-
-
-@dataclass
-class Sample:
-    """A grey image and its lines, top to bottom."""
-
-    image: NDArray[np.uint8]  # (height, width)
-    lines: list[Line]
-
-    @property
-    def text(self) -> str:
-        """What a reader should answer."""
-        return "\n".join(line.text for line in self.lines)
 
 
 class _Font:
@@ -258,101 +231,5 @@ def finish(
         )
         paper = canvas.getpixel((0, 0))
         canvas = canvas.rotate(math.degrees(angle), Image.Resampling.BICUBIC, fillcolor=paper)
-        lines = [_transform(line, matrix) for line in lines]
+        lines = [transform(line, matrix) for line in lines]
     return fit(_degrade(rng, canvas, size, strength), lines, width, height)
-
-
-def _transform(line: Line, matrix: NDArray[np.float64]) -> Line:
-    """Apply a 2×3 affine map to a line's points."""
-    x, y = matrix[:, :2] @ np.stack((line.edges, line.y)) + matrix[:, 2:]
-    return Line(line.text, x, y, line.height * float(matrix[1, 1]))
-
-
-def fit(image: Image.Image, lines: list[Line], width: int, height: int) -> Sample:
-    """Resize a grey image and its lines to `width` × `height` px."""
-    across, down = width / image.width, height / image.height
-    matrix = np.array([[across, 0.0, 0.0], [0.0, down, 0.0]])
-    resized = image.resize((width, height), Image.Resampling.BICUBIC)
-    return Sample(np.asarray(resized), [_transform(line, matrix) for line in lines])
-
-
-def subcolumn_labels(
-    sample: Sample, character_id: dict[str, int], nothing: int
-) -> NDArray[np.int64]:
-    """Which character each visual token shows under each quarter of its width.
-
-    Returns (rows, columns, SUBCOLUMNS) token ids, `nothing` where there is none. A token between
-    two lines belongs to the line that covers more of its height.
-    """
-    rows, columns = sample.image.shape[0] // TOKEN, sample.image.shape[1] // TOKEN
-    labels = np.full((rows, columns * SUBCOLUMNS), nothing, dtype=np.int64)
-    best = np.zeros_like(labels, dtype=np.float64)
-    centres = (np.arange(columns * SUBCOLUMNS) + 0.5) * TOKEN / SUBCOLUMNS
-    for line in sample.lines:
-        ids = np.array([character_id[character] for character in line.text])
-        inside = np.flatnonzero((centres >= line.edges[0]) & (centres < line.edges[-1]))
-        glyph = np.searchsorted(line.edges, centres[inside], side="right") - 1
-        middle = np.interp(centres[inside], line.edges, line.y)
-        top, bottom = middle - line.height / 2, middle + line.height / 2
-        for row in range(rows):
-            overlap = np.minimum(bottom, (row + 1) * TOKEN) - np.maximum(top, row * TOKEN)
-            wins = (overlap > best[row, inside]) & (overlap > 0.25 * min(TOKEN, line.height))
-            where = inside[wins]
-            labels[row, where] = ids[glyph[wins]]
-            best[row, where] = overlap[wins]
-    return labels.reshape(rows, columns, SUBCOLUMNS)
-
-
-def reading_path(sample: Sample) -> NDArray[np.int64]:
-    """The visual token (row-major index) that holds each character of `sample.text`, then the end.
-
-    A line break, and the end of the text, belong to the token where the line before them ends.
-    """
-    rows, columns = sample.image.shape[0] // TOKEN, sample.image.shape[1] // TOKEN
-    path: list[NDArray[np.int64]] = []
-    for line in sample.lines:
-        x = np.append((line.edges[1:] + line.edges[:-1]) / 2, line.edges[-1] + 0.1 * line.height)
-        y = np.append((line.y[1:] + line.y[:-1]) / 2, line.y[-1])
-        column = np.clip(x // TOKEN, 0, columns - 1).astype(np.int64)
-        row = np.clip(y // TOKEN, 0, rows - 1).astype(np.int64)
-        path.append(row * columns + column)
-    return np.concatenate(path) if path else np.zeros(1, dtype=np.int64)
-
-
-def save_batch(path: Path, samples: list[Sample]) -> None:
-    """Store samples of one size, whose lines are level, in one file."""
-    lines = [
-        [
-            {
-                "text": line.text,
-                "edges": line.edges.round(1).tolist(),
-                "y": round(float(line.y[0]), 1),
-                "height": round(line.height, 1),
-            }
-            for line in sample.lines
-        ]
-        for sample in samples
-    ]
-    images = np.stack([sample.image for sample in samples])
-    np.savez_compressed(path, images=images, lines=np.array(json.dumps(lines)))
-
-
-def load_batch(path: Path) -> list[Sample]:
-    """The samples that `save_batch` stored."""
-    with np.load(path) as stored:
-        images, found = stored["images"], json.loads(str(stored["lines"]))
-    return [
-        Sample(
-            image,
-            [
-                Line(
-                    line["text"],
-                    np.array(line["edges"]),
-                    np.full(len(line["edges"]), line["y"]),
-                    line["height"],
-                )
-                for line in lines
-            ],
-        )
-        for image, lines in zip(images, found, strict=True)
-    ]

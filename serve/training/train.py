@@ -30,7 +30,7 @@ from training.batches import (
 from training.charset import TOKENIZER
 from training.fonts import HELD_OUT_FAMILIES, TRAINING_FAMILIES, FontPicker
 from training.model import Linear, Mini, Shape
-from training.render import SUBCOLUMNS
+from training.samples import SUBCOLUMNS
 
 PEAK_RATE = 3e-3
 WARMUP_STEPS = 100

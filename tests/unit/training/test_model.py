@@ -14,7 +14,7 @@ from training.charset import CHARSET, TOKENIZER
 from training.export import write_model
 from training.fonts import HELD_OUT_FAMILIES, TRAINING_FAMILIES
 from training.model import Mini, Shape
-from training.render import Line, Sample, reading_path
+from training.samples import Line, Sample, reading_path
 
 
 @pytest.fixture(scope="module")
