@@ -128,7 +128,7 @@ def stored_batch(rng: random.Random, path: Path, *, strength: float = 1.0) -> Ba
     samples = load_batch(path)
     height, width = samples[0].image.shape
     visual = (height // TOKEN) * (width // TOKEN)
-    count = max(2, min(len(samples), round(TOKENS_PER_BATCH / (visual + 60))))
+    count = min(len(samples), max(2, round(TOKENS_PER_BATCH / (visual + 60))))
     finished = []
     for sample in rng.sample(samples, count):
         size = sample.lines[0].height if sample.lines else float(TYPE_SIZES[0])

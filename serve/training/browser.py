@@ -217,10 +217,13 @@ def main() -> None:
             if path.exists():
                 continue
             width, height, blocks = random_blocks(random.Random(f"{options.seed} {number}"))
-            samples = []
-            for image, lines in draw(page, blocks):
-                samples.append(fit(image.convert("L"), lines, width, height))
-            if any(sample.lines for sample in samples):
+            # Where not even a word fitted, nothing is to be learnt that blank paper does not teach.
+            samples = [
+                fit(image.convert("L"), lines, width, height)
+                for image, lines in draw(page, blocks)
+                if lines
+            ]
+            if samples:
                 save_batch(path, samples)
 
 
