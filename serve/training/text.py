@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 import string
-import zlib
 from functools import cache
 from pathlib import Path
 
@@ -25,21 +24,12 @@ COMMON_WORDS = Path(__file__).with_name("common_words.txt").read_text(encoding="
 PUNCTUATED_ENDS = (".",) * 10 + (",",) * 9 + ("!", "?", ";", ":", ".”", ")")
 
 
-def is_held_out(word: str) -> bool:
-    """Whether `word` is kept for evaluation: one in forty, chosen by a hash that never changes."""
-    return zlib.crc32(word.lower().encode()) % 40 == 0
-
-
 @cache
-def dictionary(name: str, *, held_out: bool = False) -> list[str]:
-    """The words of `/usr/share/dict/<name>` that `CHARSET` covers, trained on or held out."""
+def dictionary(name: str) -> list[str]:
+    """The words of `/usr/share/dict/<name>` that `CHARSET` covers."""
     lines = Path("/usr/share/dict", name).read_text(encoding="utf-8").splitlines()
     allowed = set(CHARSET)
-    return [
-        word
-        for word in lines
-        if 1 < len(word) < 16 and allowed.issuperset(word) and is_held_out(word) == held_out
-    ]
+    return [word for word in lines if 1 < len(word) < 16 and allowed.issuperset(word)]
 
 
 class TextSource:
