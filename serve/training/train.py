@@ -103,8 +103,8 @@ def optimizers(trainee: Trainee) -> list[torch.optim.Optimizer]:
 
 
 def curriculum(progress: float) -> dict[str, Any]:
-    """Clean lines of middle size first; all sizes, whole blocks and full noise from halfway on."""
-    part = min(1.0, 2 * progress)
+    """Clean lines of middle size first; all sizes, whole blocks, full noise from a third on."""
+    part = min(1.0, 3 * progress)
     (smallest, largest), most = TYPE_SIZES, 28.0
     return {
         "strength": part,

@@ -1,0 +1,36 @@
+"""The client's commands, one module each; `app` is the command line that they make up."""
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from qwen_ocr.cli.read import read
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    # A crash report must not print the API key.
+    pretty_exceptions_show_locals=False,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"qwen-ocr {version('qwen-ocr')}")
+        raise typer.Exit
+
+
+@app.callback(epilog="Example: qwen-ocr read receipt.png")
+def main(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Read documents with Qwen-VL on your own hardware."""
+
+
+app.command(epilog="Example: qwen-ocr read page-1.png page-2.jpg > pages.txt")(read)
