@@ -68,7 +68,7 @@ class Family:
 
 QWEN3_VL = Family("qwen3-vl", r"qwen3", 32, min_tokens=64, max_tokens=16384, budget=2048)
 FAMILIES = (
-    Family("mini", r"(^|[/_-])mini$", 16, min_tokens=4, max_tokens=4096, budget=4096),
+    Family("mini", r"(^|[/_-])mini$", 16, min_tokens=256, max_tokens=2048, budget=2048),
     Family("qwen2-vl", r"qwen2-?vl", 28, min_tokens=4, max_tokens=16384, budget=2048),
     Family(
         "qwen2.5-vl",

@@ -15,13 +15,13 @@ from torch import Tensor
 from training.charset import CHARSET, TOKENIZER, special_id
 from training.fonts import FontPicker
 from training.render import finish, render
-from training.samples import TOKEN, Sample, load_batch, reading_path, subcolumn_labels
+from training.samples import MINI, TOKEN, Sample, load_batch, reading_path, subcolumn_labels
 from training.text import TextSource
 
 IGNORED = -100
 TYPE_SIZES = (11.0, 48.0)  # px
 TOKENS_PER_BATCH = 2000  # visual and answer tokens, roughly: what one step works through
-MOST_TOKENS = 1000  # visual tokens of the largest image
+MOST_TOKENS = 1400  # visual tokens of the largest image
 PROMPTS = (
     "Read all the text in the image.",
     (
@@ -86,13 +86,19 @@ def random_prompt(rng: random.Random) -> list[int]:
 
 def _canvas(rng: random.Random, most_tokens: int) -> tuple[int, int]:
     """Rows and columns of visual tokens: single lines, and blocks of up to `most_tokens`."""
-    if rng.random() < 0.3:
+    if rng.random() < 0.25:
         rows = rng.choice((1, 2, 2, 2, 3, 3, 4, 5))
         return rows, rng.randint(4, min(60, most_tokens // rows))
-    tokens = math.exp(rng.uniform(math.log(50), math.log(most_tokens)))
-    across = math.exp(rng.uniform(0, math.log(8)))  # columns per row
+    tokens = math.exp(rng.uniform(math.log(60), math.log(most_tokens)))
+    across = math.exp(rng.uniform(math.log(0.6), math.log(7)))  # columns per row
     rows = max(2, round(math.sqrt(tokens / across)))
     return rows, max(6, round(tokens / rows))
+
+
+def _count(work: float, width: int, height: int) -> int:
+    """How many images of a canvas's size make up `work` tokens, answers included."""
+    across, down = MINI.resized((width, height))
+    return max(2, min(32, round(work / (across * down / TOKEN**2 + 60))))
 
 
 def random_batch(
@@ -108,7 +114,7 @@ def random_batch(
     largest = max(sizes[0], min(sizes[1], rows * TOKEN * 0.8, columns * TOKEN / 5))
     size = math.exp(rng.uniform(math.log(sizes[0]), math.log(largest)))
     work = TOKENS_PER_BATCH * math.sqrt(most_tokens / MOST_TOKENS)
-    count = max(2, min(32, round(work / (rows * columns + 60))))
+    count = _count(work, columns * TOKEN, rows * TOKEN)
     samples = [
         render(
             rng,
@@ -127,8 +133,7 @@ def stored_batch(rng: random.Random, path: Path, *, strength: float = 1.0) -> Ba
     """A random part of a batch that `browser.py` stored, degraded anew."""
     samples = load_batch(path)
     height, width = samples[0].image.shape
-    visual = (height // TOKEN) * (width // TOKEN)
-    count = min(len(samples), max(2, round(TOKENS_PER_BATCH / (visual + 60))))
+    count = min(len(samples), _count(TOKENS_PER_BATCH, width, height))
     finished = []
     for sample in rng.sample(samples, count):
         size = sample.lines[0].height if sample.lines else float(TYPE_SIZES[0])

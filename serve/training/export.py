@@ -17,10 +17,10 @@ from torch import Tensor
 
 from training.charset import TOKENIZER, special_id, write_tokenizer
 from training.model import PATCH, Shape
+from training.samples import MINI
 
 LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's conversion to grey
 CONTEXT = 8192  # tokens, image and text together
-MOST_VISUAL_TOKENS = 4096
 HERE = Path(__file__).parent
 
 
@@ -102,7 +102,10 @@ def configuration(shape: Shape) -> dict[str, Any]:
 
 PROCESSOR = {
     "processor_class": "Qwen3VLProcessor",
-    "size": {"shortest_edge": 4 * PATCH**2, "longest_edge": MOST_VISUAL_TOKENS * PATCH**2},
+    "size": {
+        "shortest_edge": MINI.min_tokens * PATCH**2,
+        "longest_edge": MINI.max_tokens * PATCH**2,
+    },
     "patch_size": PATCH,
     "merge_size": 1,
     "temporal_patch_size": 2,

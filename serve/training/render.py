@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from training.fonts import Face, FontPicker
-from training.samples import TOKEN, Line, Sample, fit, transform
+from training.samples import MINI, TOKEN, Line, Sample, fit, transform
 from training.text import TextSource
 
 
@@ -177,9 +177,9 @@ def render(
 ) -> Sample:
     """A random block of text that fills a `width` × `height` px image (multiples of `TOKEN`).
 
-    The canvas is up to half a token larger or smaller and then resized, as an image of any size is
-    by the processor. `size` is the type size in px; `strength` scales the probability of noise,
-    blur and rotation.
+    The canvas is up to half a token larger or smaller and then resized to what the processor makes
+    of an image of that size. `size` is the type size on the canvas in px; `strength` scales the
+    probability of noise, blur and rotation.
     """
     canvas_size = [
         max(8, side + rng.randint(-TOKEN // 2, TOKEN // 2 - 1)) for side in (width, height)
@@ -204,7 +204,7 @@ def render(
             pitch=size * rng.uniform(1.05, rng.choice((1.3, 1.7))),
             left=min(margin, canvas.width / 6),
             right=canvas.width - min(rng.uniform(0.1, 1.0) * size, canvas.width / 8),
-            kind=rng.choices(("prose", "ragged", "columns"), (0.56, 0.1, 0.34))[0],
+            kind=rng.choices(("prose", "ragged", "columns"), (0.48, 0.1, 0.42))[0],
             stop=rng.choice((0.0, 0.0, 0.01, 0.1)),
         )
         limit = rng.choices((1, 2, 99), (0.03, 0.03, 0.94))[0]
@@ -221,7 +221,11 @@ def finish(
     size: float,
     strength: float,
 ) -> Sample:
-    """Rotate and degrade a grey `canvas` with type of `size` px, and resize it, lines included."""
+    """Rotate and degrade a grey `canvas` with type of `size` px, and resize it, lines included.
+
+    `width` and `height` are the canvas's own in px, rounded to multiples of `TOKEN`; the processor
+    enlarges an image that is small in both.
+    """
     if rng.random() < 0.3 * strength:
         angle = math.radians(rng.uniform(-1.5, 1.5))
         cos, sin = math.cos(angle), math.sin(angle)
@@ -232,4 +236,4 @@ def finish(
         paper = canvas.getpixel((0, 0))
         canvas = canvas.rotate(math.degrees(angle), Image.Resampling.BICUBIC, fillcolor=paper)
         lines = [transform(line, matrix) for line in lines]
-    return fit(_degrade(rng, canvas, size, strength), lines, width, height)
+    return fit(_degrade(rng, canvas, size, strength), lines, *MINI.resized((width, height)))

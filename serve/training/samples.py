@@ -10,7 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-TOKEN = 16  # pixels per visual token, each side
+from qwen_ocr.families import family_of
+
+MINI = family_of("mini")
+TOKEN = MINI.factor  # pixels per visual token, each side
 SUBCOLUMNS = 4  # character labels per visual token, left to right
 
 

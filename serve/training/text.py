@@ -21,6 +21,7 @@ DICTIONARIES = {
     "portuguese": 0.09,
 }
 COMMON_WORDS = Path(__file__).with_name("common_words.txt").read_text(encoding="utf-8").split()
+FEW_TOKENS = 0.15  # of the blocks are written with a handful of words that come again and again
 PUNCTUATED_ENDS = (".",) * 10 + (",",) * 9 + ("!", "?", ";", ":", ".”", ")")
 
 
@@ -40,6 +41,9 @@ class TextSource:
         self.language = rng.choices(list(DICTIONARIES), list(DICTIONARIES.values()))[0]
         self.odd = rng.choice((0.03, 0.1, 0.3, 0.9))
         self.caps = rng.random() < 0.08
+        # Lines that resemble each other, where a reader that has lost its place is found out.
+        few = rng.random() < FEW_TOKENS
+        self.pool = [self._new_token() for _ in range(rng.randint(4, 16))] if few else []
 
     def word(self) -> str:
         """A common word, or one from the dictionary, sometimes capitalised."""
@@ -132,6 +136,9 @@ class TextSource:
 
     def token(self) -> str:
         """One white-space-free (nearly always) piece of running text, with its punctuation."""
+        return self.rng.choice(self.pool) if self.pool else self._new_token()
+
+    def _new_token(self) -> str:
         rng = self.rng
         if rng.random() < self.odd:
             kind = rng.random()
@@ -151,7 +158,8 @@ class TextSource:
 
     def label(self) -> str:
         """The left part of a form's or a receipt's row."""
-        words = " ".join(self.word() for _ in range(self.rng.randint(1, 3)))
+        draw = self.token if self.pool else self.word
+        words = " ".join(draw() for _ in range(self.rng.randint(1, 3)))
         return words.capitalize() + self.rng.choice(("", ":", ":", "."))
 
     def value(self) -> str:
