@@ -20,6 +20,8 @@ from training.fonts import Face, FontPicker
 from training.samples import MINI, TOKEN, Line, Sample, fit, transform
 from training.text import TextSource
 
+MISFITS = 20  # attempts at a line of text before a block is left as it is
+
 
 class _Font:
     """A face at one size, with cached advance widths."""
@@ -94,7 +96,11 @@ def _draw_lines(
     if max_lines == 1 and slack > 0:
         baseline += rng.uniform(0, slack)
     lines: list[Line] = []
-    while baseline + 0.28 * font.size < canvas.height and len(lines) < max_lines:
+    misfits = 0  # lines in a row that are too wide, or that the face has no glyphs for
+    while (
+        baseline + 0.28 * font.size < canvas.height and len(lines) < max_lines and misfits < MISFITS
+    ):
+        misfits += 1
         indent = 0.0
         columns = _two_columns(source, font, room) if layout.kind == "columns" else None
         y = round(baseline)
@@ -115,6 +121,7 @@ def _draw_lines(
             edges = layout.left + indent + edges
             parts = [(layout.left + indent, text)]
         if text and layout.face.can_draw(text):
+            misfits = 0
             for x, part in parts:
                 draw.text((x, y), part, font=font.font, fill=ink, anchor="ls")
             middle = np.full(len(text) + 1, y - 0.27 * font.size)
