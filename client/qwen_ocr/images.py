@@ -114,9 +114,17 @@ def known_size(page: Page | str) -> Page:
 def plan_page(page: Page, family: Family, max_tokens: int | None = None) -> Plan:
     """How a loaded image will be sent, and what it will cost.
 
-    Raises `ImageError` for an image too long and thin for any model.
+    Raises `ImageError` for an image too long and thin for any model, and for one that would have to
+    be shrunk for a model that cannot read it then, unless `max_tokens` says that this is known.
     """
     size = family.fit(page.size, max_tokens)
+    if size != page.size and max_tokens is None and not family.reads_shrunk:
+        raise ImageError(
+            f"{page.name}: {page.size[0]}×{page.size[1]} pixels are more than {family.name} can "
+            f"read ({family.budget * family.factor**2:,}, a block of text): crop the image, serve a "
+            "larger model, or have it shrunk all the same with max_image_tokens or "
+            f"QWEN_OCR_MAX_IMAGE_TOKENS={family.max_tokens}"
+        )
     if max(size) > MAX_ASPECT_RATIO * min(size):
         raise ImageError(
             f"{page.name}: {size[0]}×{size[1]} pixels is too long and thin; cut it into parts of "
@@ -129,8 +137,8 @@ def plan_page(page: Page, family: Family, max_tokens: int | None = None) -> Plan
 def to_url(page: Page | str, family: Family, max_tokens: int | None = None) -> str:
     """The URL to send for a loaded image: a `data:` URL of at most `max_tokens` visual tokens.
 
-    Raises `ImageError` for an image too long and thin for any model, and for damage that shows only
-    when the pixels are decoded.
+    Raises `ImageError` as `plan_page` does, and for damage that shows only when the pixels are
+    decoded.
     """
     if isinstance(page, str):
         return page
