@@ -32,6 +32,8 @@ class Family:
     box_range: int | None = 1000
     """A box edge that the model writes runs from 0 to this, whatever the image's size; None when it
     counts pixels of the image as resized by the processor."""
+    locates: bool = True
+    """Whether the models were taught to say where text is."""
 
     def fit(self, size: tuple[int, int], max_tokens: int | None = None) -> tuple[int, int]:
         """Width and height to send, in pixels: `size` itself when it is within the budget.
@@ -68,7 +70,15 @@ class Family:
 
 QWEN3_VL = Family("qwen3-vl", r"qwen3", 32, min_tokens=64, max_tokens=16384, budget=2048)
 FAMILIES = (
-    Family("mini", r"(^|[/_-])mini$", 16, min_tokens=4, max_tokens=4096, budget=4096),
+    Family(
+        "mini",
+        r"(^|[/_-])mini$",
+        16,
+        min_tokens=4,
+        max_tokens=4096,
+        budget=4096,
+        locates=False,
+    ),
     Family("qwen2-vl", r"qwen2-?vl", 28, min_tokens=4, max_tokens=16384, budget=2048),
     Family(
         "qwen2.5-vl",

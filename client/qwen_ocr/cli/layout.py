@@ -1,0 +1,61 @@
+"""How pages are printed: plain text, JSON lines or Markdown; and doubtful words marked."""
+
+import json
+import re
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import typer
+
+from qwen_ocr.results import OCRResult
+
+if TYPE_CHECKING:
+    from qwen_ocr.jobs.documents import Page
+
+Format = Literal["text", "json", "markdown"]
+
+DOUBTFUL = 0.5
+"""A word that the model itself holds to be wrong more likely than right."""
+MARK = "[?]"
+"""After a doubtful word where there is no colour, as editors of manuscripts write it."""
+
+
+@dataclass(slots=True)
+class Printer:
+    """Prints pages to stdout as they come."""
+
+    form: Format
+    confidence: bool
+    """Mark doubtful words; JSON has the numbers instead."""
+    _gap: str = ""
+
+    def show(self, page: "Page", result: OCRResult, *, titled: bool) -> None:
+        """Print one page, with its name above it if it is one of several."""
+        if self.form == "json":
+            from qwen_ocr.jobs.records import fields_of
+
+            place = {"file": page.document.name, "page": page.number}
+            typer.echo(json.dumps(place | fields_of(result), ensure_ascii=False))
+            return
+        if titled:
+            title = f"## {page.name}\n" if self.form == "markdown" else f"==> {page.name} <=="
+            typer.echo(self._gap + title)
+            self._gap = "\n"
+        typer.echo(marked(result, sys.stdout.isatty()) if self.confidence else result.text)
+
+
+def marked(result: OCRResult, colour: bool) -> str:
+    """The text with its doubtful words marked; as it is when the words are not known."""
+    if not result.words:
+        return result.text
+    words = iter(result.words)
+
+    def mark(match: re.Match[str]) -> str:
+        if next(words).confidence >= DOUBTFUL:
+            return match[0]
+        if colour:
+            return typer.style(match[0], fg=typer.colors.RED, underline=True)
+        return match[0] + MARK
+
+    return re.sub(r"\S+", mark, result.text)
