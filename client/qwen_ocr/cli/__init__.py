@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from qwen_ocr.cli.batch import batch
+from qwen_ocr.cli.extract import extract
 from qwen_ocr.cli.read import read
 
 app = typer.Typer(
@@ -37,3 +38,4 @@ def main(
 
 app.command(epilog="Example: qwen-ocr read page-1.png page-2.jpg > pages.txt")(read)
 app.command(epilog="Example: qwen-ocr batch scans/ 'more/**/*.pdf' -o pages.jsonl")(batch)
+app.command(epilog="Example: qwen-ocr extract invoice.png --schema invoice.json")(extract)

@@ -116,9 +116,9 @@ async def _read_all(
 
 
 def _pages(files: list[str]) -> Iterator["Job"]:
-    from qwen_ocr.jobs.documents import open_document, open_standard_input
+    from qwen_ocr.jobs.documents import open_argument
     from qwen_ocr.jobs.reading import Job
 
     for name in files:
-        document = open_standard_input() if name == "-" else open_document(name)
+        document = open_argument(name)
         yield from (Job(page) for page in document.pages)

@@ -83,8 +83,10 @@ def open_document(name: str, data: bytes | None = None) -> Document:
     return Document(name, source, kind, count)
 
 
-def open_standard_input() -> Document:
-    """The document that is sent to standard input."""
+def open_argument(argument: str) -> Document:
+    """The document that an argument names; `-` is the one that comes through standard input."""
+    if argument != "-":
+        return open_document(argument)
     name = "standard input"
     try:
         with image_errors(name):

@@ -93,12 +93,7 @@ def _pages_of(name: str) -> Pdf:
             rotation=img2pdf.Rotation.ifvalid,
             first_frame_only=document.kind == "image",
         )
-    except (
-        img2pdf.AlphaChannelError,
-        img2pdf.ImageOpenError,
-        img2pdf.JpegColorspaceError,
-        img2pdf.UnsupportedColorspaceError,
-    ):
+    except Exception:  # noqa: BLE001 - it has no one class for transparency, 16 bits and the like
         # As the model saw them, then.
         data = img2pdf.convert([_as_png(page) for page in document.pages])
     return Pdf.open(io.BytesIO(data))

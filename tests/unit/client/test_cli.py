@@ -68,20 +68,22 @@ def test_one_bad_file_does_not_stop_the_others(
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("options", "message", "code"),
     [
-        (["--prompt", " "], "the prompt is empty"),
-        (["--base-url", "localhost"], "base_url"),
-        (["--base-url", "http://localhost:1"], "qwen-ocr serve"),
-        (["--api-key", "clé"], "api_key"),
+        (["--prompt", " "], "the prompt is empty", 2),
+        (["--prompt", "a", "--task", "html"], "--prompt and --task", 2),
+        (["--dpi", "3"], "dpi", 2),
+        (["--base-url", "localhost"], "base_url", 2),
+        (["--base-url", "http://localhost:1"], "qwen-ocr serve", 1),
+        (["--api-key", "clé"], "api_key", 2),
     ],
 )
 def test_failures_are_one_line(
-    run: Any, scan: pathlib.Path, options: list[str], message: str
+    run: Any, scan: pathlib.Path, options: list[str], message: str, code: int
 ) -> None:
     result = run(scan, *options)
     assert isinstance(result.exception, SystemExit)
-    assert (result.exit_code, result.stdout) == (1, "")
+    assert (result.exit_code, result.stdout) == (code, "")
     (line,) = result.stderr.splitlines()
     assert line.startswith("qwen-ocr: ")
     assert message in line
