@@ -150,9 +150,9 @@ class _Batch:
         if failures:
             say('failed pages have "error" in their lines; --retry-failed reads them again')
         if self._collector.incomplete:
-            say(f"{self._collector.incomplete:,} documents lack a page, so nothing else is written")
+            say(f"documents without files of their own, as a page is missing: {self._collector.incomplete:,}")
         if self.plan.inputs.ignored:
-            say(f"{self.plan.inputs.ignored:,} files are neither images nor PDFs by their endings")
+            say(f"files left out, neither images nor PDFs by their endings: {self.plan.inputs.ignored:,}")
         return not failures and not self.not_archived
 
     def _jobs(self) -> Iterator[Job]:

@@ -145,7 +145,7 @@ def test_no_text_with_a_hole_in_it(run: Run, scans: Path, server: Any, answered:
         server.answer_first(answered())
     result = run("--sidecar", "--searchable-pdf", "pdf")
     assert result.exit_code == 1
-    assert "1 documents lack a page" in result.stderr
+    assert "as a page is missing: 1" in result.stderr
     failed = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
     (name,) = {Path(line["file"]).name for line in failed if "error" in line}
     assert name == "three.pdf"

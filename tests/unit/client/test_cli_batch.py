@@ -99,7 +99,7 @@ def test_hidden_and_other_files_are_left_out(run: Run, scans: Path) -> None:
     result = run("scans")
     assert result.exit_code == 0
     assert names() == ALL
-    assert "1 files are neither images nor PDFs" in result.stderr
+    assert "by their endings: 1" in result.stderr
 
 
 def test_pages_of_pdfs_and_tiffs(run: Run, scans: Path) -> None:
