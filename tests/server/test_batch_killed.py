@@ -72,9 +72,7 @@ def test_killed_at_random_moments(base_url: str, http: httpx2.Client, scans: Pat
         assert process.returncode == -signal.SIGKILL, "the batch had come to its end"
         assert lines_in(output)[: len(kept)] == kept
 
-    done = subprocess.run(
-        command, check=False, capture_output=True, text=True, timeout=DEADLINE
-    )
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=DEADLINE)
     assert done.returncode == 0, done.stderr
     records = [json.loads(line) for line in output.read_bytes().splitlines()]
     expected = {str(path): 1 for path in scans.glob("*.png")}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
+from qwen_ocr.cli.common import complain
 from qwen_ocr.results import OCRResult
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Printer:
 
     form: Format
     confidence: bool
-    """Mark doubtful words; JSON has the numbers instead."""
+    """Confidences were asked for: doubtful words are marked; JSON has the numbers instead."""
     _gap: str = ""
 
     def show(self, page: "Page", result: OCRResult, *, titled: bool) -> None:
@@ -42,7 +43,9 @@ class Printer:
             title = f"## {page.name}\n" if self.form == "markdown" else f"==> {page.name} <=="
             typer.echo(self._gap + title)
             self._gap = "\n"
-        typer.echo(marked(result, sys.stdout.isatty()) if self.confidence else result.text)
+        if self.confidence and result.text.strip() and not result.words:
+            complain(f"{page.name}: the server sent no confidences, so nothing is marked")
+        typer.echo(marked(result, sys.stdout.isatty()))
 
 
 def marked(result: OCRResult, colour: bool) -> str:

@@ -143,16 +143,17 @@ class _Batch:
         """Say what came of it; tell whether all that was wanted is there."""
         tally, say = self.progress.tally, self.progress.say
         failures = tally.failed + tally.found_failed
+        ignored, incomplete = self.plan.inputs.ignored, self._collector.incomplete
         parts = [f"{tally.read:,} pages read at {tally.rate:.1f} pages/s"]
         parts += [f"{tally.found:,} were there before"] * bool(tally.found)
         parts += [f"{failures:,} failed"] * bool(failures)
         say(f"{', '.join(parts)}: {self.plan.output}")
         if failures:
             say('failed pages have "error" in their lines; --retry-failed reads them again')
-        if self._collector.incomplete:
-            say(f"documents without files of their own, as a page is missing: {self._collector.incomplete:,}")
-        if self.plan.inputs.ignored:
-            say(f"files left out, neither images nor PDFs by their endings: {self.plan.inputs.ignored:,}")
+        if incomplete:
+            say(f"documents without files of their own, as a page is missing: {incomplete:,}")
+        if ignored:
+            say(f"files left out, neither images nor PDFs by their endings: {ignored:,}")
         return not failures and not self.not_archived
 
     def _jobs(self) -> Iterator[Job]:
