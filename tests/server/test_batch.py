@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pypdfium2
-import pytest
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 
@@ -26,12 +25,6 @@ def qwen_ocr(base_url: str, *arguments: object) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="module")
-def truth() -> dict[str, str]:
-    lines = (SAMPLES / "truth.jsonl").read_text("utf-8").splitlines()
-    return {record["image"]: record["text"] for record in map(json.loads, lines)}
-
-
 def test_read_marks_what_the_model_doubts(base_url: str) -> None:
     plain = qwen_ocr(base_url, "read", SAMPLES / "receipt.png")
     marked = qwen_ocr(base_url, "read", SAMPLES / "receipt.png", "--confidence")
@@ -43,7 +36,8 @@ def test_batch_of_images_and_a_pdf(base_url: str, tmp_path: Path) -> None:
     output, texts, pdfs = tmp_path / "out.jsonl", tmp_path / "texts", tmp_path / "pdfs"
     extra = ["--sidecar-dir", texts, "--searchable-pdf", pdfs]
     qwen_ocr(base_url, "batch", SAMPLES, "-o", output, *extra)
-    records = {Path(record["file"]).name: record for record in map(json.loads, output.open("rb"))}
+    lines = map(json.loads, output.read_text("utf-8").splitlines())
+    records = {Path(line["file"]).name: line for line in lines}
     images = {path.name for path in SAMPLES.iterdir() if path.suffix != ".jsonl"}
     assert set(records) == images
     assert "Espresso" in records["receipt.png"]["text"]

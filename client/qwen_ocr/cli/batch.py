@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -79,6 +80,8 @@ def batch(
     from qwen_ocr.jobs.run import Plan, run_batch
 
     archive = Archive(sidecar or sidecar_dir is not None, sidecar_dir, searchable_pdf)
+    if isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(errors="surrogateescape")  # file names can be any bytes
     with exit_codes():
         complete = asyncio.run(
             run_batch(

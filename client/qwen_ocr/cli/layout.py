@@ -1,6 +1,5 @@
 """How pages are printed: plain text, JSON lines or Markdown; and doubtful words marked."""
 
-import json
 import re
 import sys
 from dataclasses import dataclass
@@ -34,14 +33,15 @@ class Printer:
     def show(self, page: "Page", result: OCRResult, *, titled: bool) -> None:
         """Print one page, with its name above it if it is one of several."""
         if self.form == "json":
-            from qwen_ocr.jobs.records import fields_of
+            from qwen_ocr.jobs.records import encode, fields_of
 
             place = {"file": page.document.name, "page": page.number}
-            typer.echo(json.dumps(place | fields_of(result), ensure_ascii=False))
+            typer.echo(encode(place | fields_of(result)), nl=False)
             return
         if titled:
             title = f"## {page.name}\n" if self.form == "markdown" else f"==> {page.name} <=="
-            typer.echo(self._gap + title)
+            # File names can be any bytes.
+            typer.echo((self._gap + title).encode(errors="surrogateescape"))
             self._gap = "\n"
         if self.confidence and result.text.strip() and not result.words:
             complain(f"{page.name}: the server sent no confidences, so nothing is marked")

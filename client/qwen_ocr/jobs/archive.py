@@ -6,8 +6,10 @@ with a hole in it would not show the hole. Its pages come in any order and from 
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 
+from qwen_ocr.errors import ConfigurationError
 from qwen_ocr.jobs.files import file_errors, replacement
 from qwen_ocr.jobs.inputs import SUFFIXES
 from qwen_ocr.jobs.records import Record, version, version_of
@@ -33,6 +35,16 @@ class Archive:
     def wanted(self) -> bool:
         """Whether there is anything to write."""
         return self.sidecar or self.pdf_folder is not None
+
+    def check(self) -> None:
+        """Raise `ConfigurationError` if what is wanted needs something that is not installed."""
+        if self.pdf_folder:
+            try:
+                import_module("qwen_ocr.jobs.searchable")
+            except ImportError as exc:
+                raise ConfigurationError(
+                    f"searchable PDFs need {exc.name}: pip install 'qwen-ocr[searchable]'"
+                ) from exc
 
     def missing(self, records: list[Record]) -> list[Path]:
         """The files of a document that are not there, unless it has changed since it was read."""

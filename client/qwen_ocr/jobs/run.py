@@ -78,12 +78,13 @@ async def run_batch(plan: Plan) -> bool:
     check_dpi(dpi)
     check_prompt(plan.prompt)
     check_options(plan.options)
+    plan.archive.check()
     files = plan.inputs.count() if plan.inputs.countable else None
     if files == 0:
         raise ConfigurationError("there is neither an image nor a PDF among these files")
     settings = plan.settings
     retries = settings.max_retries if "max_retries" in settings.model_fields_set else PATIENCE
-    concurrency = plan.concurrency or find_concurrency(settings)
+    concurrency = plan.concurrency or await asyncio.to_thread(find_concurrency, settings)
     async with AsyncOCRClient(
         settings.base_url,
         api_key=settings.api_key.get_secret_value() if settings.api_key else None,

@@ -1,6 +1,7 @@
 """Files beside the output of `qwen-ocr batch`: texts and searchable PDFs."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,15 @@ def test_no_place_for_them(run: Run, scans: Path) -> None:
     assert "the same command goes on from there" in result.stderr
     assert run("--sidecar-dir", "texts").exit_code == 0
     assert len(files("texts", ".txt")) == 3
+
+
+def test_without_the_extra(run: Run, scans: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "qwen_ocr.jobs.searchable", raising=False)
+    monkeypatch.setitem(sys.modules, "pikepdf", None)  # as if it were not installed
+    result = run("--searchable-pdf", "pdf")
+    assert result.exit_code == 2
+    assert "need pikepdf: pip install 'qwen-ocr[searchable]'" in result.stderr
+    assert not Path("out.jsonl").exists()
 
 
 def test_encrypted_pdf_cannot_be_read(run: Run, scans: Path) -> None:

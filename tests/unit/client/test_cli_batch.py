@@ -92,6 +92,13 @@ def test_a_list_on_standard_input(run: Run, scans: Path) -> None:
     assert "gone.png: No such file or directory" in result.stderr
 
 
+def test_a_list_with_names_that_are_not_unicode(run: Run, scans: Path) -> None:
+    name = b"scans/\xff\xe9.png"
+    Path(os.fsdecode(name)).write_bytes((scans / "a.png").read_bytes())
+    assert run("-", input=name + b"\n").exit_code == 0
+    assert names() == [os.fsdecode(name)]
+
+
 def test_hidden_and_other_files_are_left_out(run: Run, scans: Path) -> None:
     for name in ("notes.txt", ".hidden.png", ".git/d.png"):
         (scans / name).parent.mkdir(exist_ok=True)
@@ -295,7 +302,7 @@ def test_no_more_at_a_time_than_the_server_takes(
     ("status", "body", "expected"),
     [
         (200, b'{"max_concurrent": 64}', 64),
-        (200, b'{"max_concurrent": 9999}', 512),
+        (200, b'{"max_concurrent": 9999}', 128),
         (200, b'{"max_concurrent": 0}', 32),
         (200, b"OK", 32),
         (404, b'{"detail": "Not Found"}', 32),
