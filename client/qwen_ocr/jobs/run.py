@@ -84,7 +84,9 @@ async def run_batch(plan: Plan) -> bool:
         raise ConfigurationError("there is neither an image nor a PDF among these files")
     settings = plan.settings
     retries = settings.max_retries if "max_retries" in settings.model_fields_set else PATIENCE
-    concurrency = plan.concurrency or await asyncio.to_thread(find_concurrency, settings)
+    concurrency = plan.concurrency
+    if concurrency is None:
+        concurrency = await asyncio.to_thread(find_concurrency, settings)
     async with AsyncOCRClient(
         settings.base_url,
         api_key=settings.api_key.get_secret_value() if settings.api_key else None,
