@@ -4,12 +4,11 @@ A document gets its files when all its pages have been read, none of them with a
 with a hole in it would not show the hole. Its pages come in any order and from several runs.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 
-from qwen_ocr.errors import ConfigurationError
+from qwen_ocr.errors import ConfigurationError, OCRError
 from qwen_ocr.jobs.files import file_errors, replacement
 from qwen_ocr.jobs.inputs import SUFFIXES
 from qwen_ocr.jobs.records import Record, version, version_of
@@ -18,6 +17,13 @@ PAGE_BREAK = "\f"
 """Between pages, as `pdftotext` has it."""
 KEPT = ("file", "page", "bytes", "mtime_ns", "text", "lines", "size")
 """What of a record is held until its document is complete."""
+
+
+TEXT_SUFFIX, PDF_SUFFIX = ".txt", ".pdf"
+
+
+class KeptError(OCRError):
+    """A file was not written because another one of that name was there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,37 +52,51 @@ class Archive:
                     f"searchable PDFs need {exc.name}: pip install 'qwen-ocr[searchable]'"
                 ) from exc
 
-    def missing(self, records: list[Record]) -> list[Path]:
-        """The files of a document that are not there, unless it has changed since it was read."""
+    def write_missing(self, records: list[Record]) -> None:
+        """Write those files of a document that are not there; none if it has changed since.
+
+        Raises `PDFError` and `OutputError` as `write` does.
+        """
         document = records[0]["file"]
-        if version(document) != version_of(records[0]):
-            return []
-        return [path for path in self.paths(document) if not path.exists()]
+        if version(document) == version_of(records[0]):
+            for path in self.paths(document):
+                if not path.exists():
+                    _write(path, _content(path, records))
 
     def paths(self, document: str) -> list[Path]:
         """All files of a document."""
         paths = []
         if self.sidecar:
-            paths.append(_output_path(document, self.sidecar_folder, ".txt"))
+            paths.append(_output_path(document, self.sidecar_folder, TEXT_SUFFIX))
         if self.pdf_folder:
-            paths.append(_output_path(document, self.pdf_folder, ".pdf"))
+            paths.append(_output_path(document, self.pdf_folder, PDF_SUFFIX))
         return paths
 
-    def write(self, records: list[Record], paths: Iterable[Path]) -> None:
-        """Write some of a document's files, from the records of all its pages, in order.
+    def write(self, records: list[Record], *, replace: bool) -> None:
+        """Write a document's files, from the records of all its pages, in order.
 
-        Raises `PDFError` when this document cannot be made into a searchable PDF, and `OutputError`
-        when the file system does not take a file.
+        Without `replace`, files that are there already stay: they may be somebody's own. Raises
+        `KeptError` for them, `PDFError` when this document cannot be made into a searchable PDF,
+        and `OutputError` when the file system does not take a file.
         """
-        for path in paths:
-            if path.suffix == ".txt":
-                text = PAGE_BREAK.join(record["text"] for record in records) + "\n"
-                _write(path, text.encode(errors="replace"))
-            else:
-                # Here, because it needs the extra `searchable`.
-                from qwen_ocr.jobs.searchable import searchable_pdf
+        kept = []
+        for path in self.paths(records[0]["file"]):
+            if replace or not path.exists():
+                _write(path, _content(path, records))
+            elif path.suffix == PDF_SUFFIX or path.read_bytes() != _content(path, records):
+                kept.append(str(path))
+        if kept:
+            raise KeptError(f"{', '.join(kept)}: was there before, so it stays as it is")
 
-                _write(path, searchable_pdf(records))
+
+def _content(path: Path, records: list[Record]) -> bytes:
+    if path.suffix == PDF_SUFFIX:
+        # Here, because it needs the extra `searchable`.
+        from qwen_ocr.jobs.searchable import searchable_pdf
+
+        return searchable_pdf(records)
+    text = PAGE_BREAK.join(record["text"] for record in records)
+    return f"{text}\n".encode(errors="replace")
 
 
 def _write(path: Path, data: bytes) -> None:

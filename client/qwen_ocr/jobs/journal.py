@@ -73,9 +73,13 @@ class Journal:
             self._tidy()
             self._end = self._file.seek(0, os.SEEK_END)
 
-    def append(self, record: Record) -> None:
-        """Add a page. Raises `OutputError` when it cannot be written, and leaves no part of it."""
+    def append(self, record: Record) -> bool:
+        """Add a page, and tell whether it takes the place of one of a file that has changed since.
+
+        Raises `OutputError` when it cannot be written, and leaves no part of it.
+        """
         line = encode(record)
+        replaces = page_key(record) in self._pages and state_key(record) not in self.failed
         with file_errors(self._path):
             try:
                 written = 0
@@ -89,6 +93,7 @@ class Journal:
             if time.monotonic() - self._synced >= SYNC_INTERVAL:
                 os.fsync(self._file.fileno())
                 self._synced = time.monotonic()
+        return replaces
 
     def close(self) -> None:
         """Put everything on the disk, each page once, and let other processes have the file."""

@@ -1,7 +1,7 @@
 """A batch from its inputs to its outputs."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,14 +19,13 @@ from qwen_ocr.errors import (
     ResponseError,
     ServerError,
 )
-from qwen_ocr.jobs.archive import Archive, Collector
+from qwen_ocr.jobs.archive import Archive, Collector, KeptError
 from qwen_ocr.jobs.documents import PageImages, open_document
 from qwen_ocr.jobs.inputs import Inputs
 from qwen_ocr.jobs.journal import Journal
 from qwen_ocr.jobs.progress import Progress, Tally
 from qwen_ocr.jobs.reading import Job, Reader
 from qwen_ocr.jobs.records import (
-    Record,
     describe,
     failed,
     page_key,
@@ -123,7 +122,7 @@ class _Batch:
     journal: Journal
     progress: Progress
     not_archived: int = 0
-    """Documents that could not be made into a searchable PDF."""
+    """Documents some of whose files beside the output were not written."""
     _collector: Collector = field(default_factory=Collector)
     _writing: asyncio.Task[None] | None = None
 
@@ -197,11 +196,11 @@ class _Batch:
             tally.failed += 1
             record = failed(job.description, outcome.error)
             self.progress.say(job.page.complaint(outcome.error))
-        self.journal.append(record)
+        replaces = self.journal.append(record)
         self.progress.update()
         if self.plan.archive.wanted and (records := self._collector.add(record)):
             await self._written()
-            self._write(records, new=True)
+            self._begin(self.plan.archive.write, records, replace=replaces)
 
     async def _check_server(self, error: OCRError) -> None:
         """Raise what stops the batch; return if the error is about one page."""
@@ -217,17 +216,11 @@ class _Batch:
         for record in self.journal.records():
             if records := self._collector.add(record):
                 await self._written()
-                self._write(records, new=False)
+                self._begin(self.plan.archive.write_missing, records)
 
-    def _write(self, records: list[Record], *, new: bool) -> None:
+    def _begin(self, write: Callable[..., None], *arguments: object, **options: object) -> None:
         """Begin to write a document's files, in a thread, while more pages are read."""
-        archive = self.plan.archive
-
-        def write() -> None:
-            wanted = archive.paths(records[0]["file"]) if new else archive.missing(records)
-            archive.write(records, wanted)
-
-        self._writing = asyncio.create_task(asyncio.to_thread(write))
+        self._writing = asyncio.create_task(asyncio.to_thread(write, *arguments, **options))
 
     async def _written(self) -> None:
         """Wait for the files of the document before."""
@@ -235,7 +228,7 @@ class _Batch:
             return
         try:
             await self._writing
-        except PDFError as exc:
+        except (PDFError, KeptError) as exc:
             self.not_archived += 1
             self.progress.say(str(exc))
         self._writing = None

@@ -129,6 +129,24 @@ def test_files_are_made_from_what_was_read_before(run: Run, scans: Path, server:
     assert (scans / "three.txt").read_text() == "corrected by hand"
 
 
+def test_files_of_somebody_else_stay(run: Run, scans: Path, png: bytes, tmp_path: Path) -> None:
+    (scans / "a.txt").write_text("what it really says")
+    (scans / "sub" / "c.txt").write_text("TOTAL 12.50\n")  # the same as would be written
+    own = tmp_path / "pdf" / "scans" / "three.pdf"
+    own.parent.mkdir(parents=True)
+    own.write_text("my own")
+    result = run("--sidecar", "--searchable-pdf", "pdf")
+    assert result.exit_code == 1
+    assert f"{scans / 'a.txt'}: was there before" in result.stderr
+    assert "three.pdf: was there before" in result.stderr
+    assert "c.txt" not in result.stderr
+    assert (scans / "a.txt").read_text() == "what it really says"
+    assert own.read_text() == "my own"
+    assert files("scans", ".txt") == ["a.txt", "sub/c.txt", "three.txt"]
+    assert files("pdf", ".pdf") == ["scans/a.pdf", "scans/sub/c.pdf", "scans/three.pdf"]
+    assert run("--sidecar", "--searchable-pdf", "pdf").exit_code == 0  # all pages have their text
+
+
 def test_a_changed_file_gets_new_files(
     run: Run, scans: Path, server: Any, png: bytes, answered: Any
 ) -> None:
