@@ -29,7 +29,7 @@ def batch(
     inputs: Annotated[
         list[str],
         typer.Argument(
-            metavar="INPUT...", help="Files, folders, quoted patterns, or - for a list on stdin."
+            metavar="INPUT", help="Files, folders, quoted patterns, or - for a list on stdin."
         ),
     ],
     output: Annotated[

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 def extract(
     file: Annotated[
-        str, typer.Argument(help="An image or PDF: a path, an image's http(s) URL, - for stdin.")
+        str,
+        typer.Argument(
+            metavar="FILE", help="An image or PDF: a path, an image's http(s) URL, - for stdin."
+        ),
     ],
     schema: Annotated[
         str, typer.Option(help="A file with a JSON Schema, or module:Model for a pydantic model.")

@@ -33,7 +33,7 @@ def read(
     files: Annotated[
         list[str],
         typer.Argument(
-            metavar="FILE...", help="Images and PDFs: paths, http(s) URLs of images, - for stdin."
+            metavar="FILE", help="Images and PDFs: paths, http(s) URLs of images, - for stdin."
         ),
     ],
     prompt: Prompt = None,

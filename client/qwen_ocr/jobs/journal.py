@@ -12,6 +12,7 @@ the place of the old one; where a crash prevents that, the next `Journal` does i
 
 import fcntl
 import json
+import math
 import os
 import stat
 import time
@@ -50,6 +51,8 @@ class Journal:
         """`state_key` of every page that has an error."""
         self._pages: set[bytes] = set()
         self._repeated: set[bytes] = set()
+        self._page_counts: dict[str, int] = {}
+        """Of files that were read again: they may have fewer pages than they had."""
         self._damaged = False
         with file_errors(self._path):
             self._file = _open_locked(self._path)
@@ -119,6 +122,8 @@ class Journal:
         page, state = page_key(record), state_key(record)
         if page in self._pages:
             self._repeated.add(page)
+            if "error" not in record:
+                self._page_counts[record["file"]] = record["pages"]
         self._pages.add(page)
         here, there = (self.failed, self.done) if "error" in record else (self.done, self.failed)
         here.add(state)
@@ -146,7 +151,7 @@ class Journal:
                 yield record
 
     def _tidy(self) -> None:
-        """Leave one line for each page that has several, the last."""
+        """Leave one line for each page that has several, the last; none for pages that are gone."""
         if not self._repeated and not self._damaged:
             return
         left = Counter(key for key in map(page_key, self.records()) if key in self._repeated)
@@ -157,11 +162,13 @@ class Journal:
                     key = page_key(record)
                     if key in left:
                         left[key] -= 1
-                    if not left.get(key):
+                    gone = record["page"] > self._page_counts.get(record["file"], math.inf)
+                    if not left.get(key) and not gone:
                         buffered.write(encode(record))
         self._file.close()
         self._file = new
         self._repeated.clear()
+        self._page_counts.clear()
         self._damaged = False
 
 

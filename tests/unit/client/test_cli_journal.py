@@ -136,6 +136,18 @@ def test_a_changed_file_is_another_state_of_the_same_page(path: Path) -> None:
     assert lines(path) == [record(1, mtime_ns=9)]
 
 
+def test_a_document_that_lost_a_page(path: Path) -> None:
+    pages = [record(1, page=page, pages=3) for page in (1, 2, 3)]
+    path.write_bytes(b"".join(map(encode, pages)))
+    with Journal(path, PROMPT) as journal:
+        journal.append(record(1, page=1, pages=1, mtime_ns=9, error="PDFError"))
+    assert [line["page"] for line in lines(path)] == [2, 3, 1]  # damaged: what there was is kept
+    with Journal(path, PROMPT) as journal:
+        for page in (1, 2):
+            journal.append(record(1, page=page, pages=2, mtime_ns=10))
+    assert [(line["page"], line["pages"]) for line in lines(path)] == [(1, 2), (2, 2)]
+
+
 def test_killed_before_lines_were_joined(path: Path) -> None:
     """What a killed process leaves: two lines of a page, and part of a temporary file."""
     path.write_bytes(encode(failure(1)) + encode(record(2)) + encode(record(1)))
