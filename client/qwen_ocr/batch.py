@@ -8,7 +8,7 @@ import asyncio
 import concurrent.futures
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
 from itertools import takewhile
 from os import PathLike
 from typing import Any, Generic, Protocol, TypeVar
@@ -137,7 +137,7 @@ async def run_many_async(
     *,
     concurrency: int,
     ordered: bool,
-) -> AsyncIterator[Outcome[Item]]:
+) -> AsyncGenerator[Outcome[Item], None]:
     """`read` each item in up to `concurrency` tasks at a time."""
     gate = asyncio.Semaphore(concurrency)
 

@@ -36,6 +36,8 @@ class Family:
     """Whether an image shrunk to the budget is still legible. A model that reads blocks of text and
     not pages misreads a page that was shrunk; such an image is refused unless the caller sets a
     limit, and so knows."""
+    locates: bool = True
+    """Whether the models were taught to say where text is."""
 
     def fit(self, size: tuple[int, int], max_tokens: int | None = None) -> tuple[int, int]:
         """Width and height to send, in pixels: `size` itself when it is within the budget.
@@ -80,6 +82,7 @@ FAMILIES = (
         max_tokens=2048,
         budget=2048,
         reads_shrunk=False,
+        locates=False,
     ),
     Family("qwen2-vl", r"qwen2-?vl", 28, min_tokens=4, max_tokens=16384, budget=2048),
     Family(

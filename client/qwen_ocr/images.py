@@ -76,7 +76,7 @@ def load_image(source: ImageInput) -> Page | str:
             return _prepare(name, source, None)
         if isinstance(source, Array):
             shape: Any = source.__array_interface__["shape"]
-            _check_size((shape[1] if len(shape) > 1 else 1, shape[0]))
+            check_size((shape[1] if len(shape) > 1 else 1, shape[0]))
             return _prepare(name, Image.fromarray(source), None)
         data = read_bytes(source)
         image = Image.open(BytesIO(data), formats=FORMATS)
@@ -99,7 +99,7 @@ def tiff_pages(source: Source) -> Iterator[Image.Image]:
             frame = next(frames, None)
             if frame is None:
                 return
-            _check_size(frame.size)
+            check_size(frame.size)
             page = frame.copy()
         yield page
 
@@ -158,7 +158,8 @@ def to_url(page: Page | str, family: Family, max_tokens: int | None = None) -> s
         return _data_url(buffer.getvalue(), "PNG")
 
 
-def _check_size(size: tuple[int, int]) -> None:
+def check_size(size: tuple[int, int]) -> None:
+    """Raise `ImageError` for no pixels and for more than `MAX_PIXELS`, before decoding them."""
     width, height = size
     if 0 in size:
         raise ImageError("no pixels")
@@ -167,7 +168,7 @@ def _check_size(size: tuple[int, int]) -> None:
 
 
 def _prepare(name: str, image: Image.Image, data: bytes | None) -> Page:
-    _check_size(image.size)
+    check_size(image.size)
     if data is not None and _readable_as_is(image, data):
         _check_whole(image, data)
         return Page(name, image, str(image.format), data)

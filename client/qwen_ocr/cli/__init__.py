@@ -5,11 +5,14 @@ from typing import Annotated
 
 import typer
 
+from qwen_ocr.cli.batch import batch
+from qwen_ocr.cli.extract import extract
 from qwen_ocr.cli.read import read
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode="markdown",  # joins the lines of a paragraph
     # A crash report must not print the API key.
     pretty_exceptions_show_locals=False,
 )
@@ -34,3 +37,5 @@ def main(
 
 
 app.command(epilog="Example: qwen-ocr read page-1.png page-2.jpg > pages.txt")(read)
+app.command(epilog="Example: qwen-ocr batch scans/ 'more/**/*.pdf' -o pages.jsonl")(batch)
+app.command(epilog="Example: qwen-ocr extract invoice.png --schema invoice.json")(extract)

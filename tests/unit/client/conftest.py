@@ -80,13 +80,14 @@ class FakeServer:
     """A fake, for the faults that a real server cannot be made to show on demand.
 
     It answers every chat request with the next of `answers` (the last one over and over) and
-    `/v1/models` with `models`, and keeps what it was sent in `requests`. What a healthy server does
-    is tested against a real one, elsewhere.
+    `/v1/models` with `models`, `/health` with `health`, and keeps what it was sent in `requests`.
+    What a healthy server does is tested against a real one, elsewhere.
     """
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
         self.answers = [Answer(body=completion(), headers={"x-request-id": "req-1"})]
+        self.health = Answer(status=404)
         self.models = Answer(body=json.dumps({"data": [{"id": MODEL}]}).encode())
         self.released = threading.Event()
         fake = self
@@ -123,6 +124,8 @@ class FakeServer:
         )
         if handler.path.endswith("/models"):
             answer = self.models
+        elif handler.path == "/health":
+            answer = self.health
         else:
             answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         self.released.wait(answer.delay)

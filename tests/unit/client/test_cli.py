@@ -1,16 +1,22 @@
 """`qwen-ocr read`: text to stdout, everything else to stderr, one line per failure."""
 
 import json
+import os
 import pathlib
+import pty
 import subprocess
 import sys
+from contextlib import suppress
 from typing import Any
 
+import pypdfium2
 import pytest
 from typer.testing import CliRunner
 
-from qwen_ocr import DEFAULT_PROMPT
+from qwen_ocr import DEFAULT_PROMPT, Task
 from qwen_ocr.cli import app
+
+SAMPLE = pathlib.Path(__file__).parents[2] / "samples" / "receipt.pdf"
 
 
 @pytest.fixture
@@ -68,20 +74,22 @@ def test_one_bad_file_does_not_stop_the_others(
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("options", "message", "code"),
     [
-        (["--prompt", " "], "the prompt is empty"),
-        (["--base-url", "localhost"], "base_url"),
-        (["--base-url", "http://localhost:1"], "qwen-ocr serve"),
-        (["--api-key", "clé"], "api_key"),
+        (["--prompt", " "], "the prompt is empty", 2),
+        (["--prompt", "a", "--task", "html"], "--prompt and --task", 2),
+        (["--dpi", "3"], "dpi", 2),
+        (["--base-url", "localhost"], "base_url", 2),
+        (["--base-url", "http://localhost:1"], "qwen-ocr serve", 1),
+        (["--api-key", "clé"], "api_key", 2),
     ],
 )
 def test_failures_are_one_line(
-    run: Any, scan: pathlib.Path, options: list[str], message: str
+    run: Any, scan: pathlib.Path, options: list[str], message: str, code: int
 ) -> None:
     result = run(scan, *options)
     assert isinstance(result.exception, SystemExit)
-    assert (result.exit_code, result.stdout) == (1, "")
+    assert (result.exit_code, result.stdout) == (code, "")
     (line,) = result.stderr.splitlines()
     assert line.startswith("qwen-ocr: ")
     assert message in line
@@ -106,11 +114,11 @@ def test_truncated_text(run: Any, scan: pathlib.Path, server: Any, answered: Any
     assert (result.exit_code, result.stdout) == (0, "half a pa\n")
 
 
-@pytest.mark.parametrize("command", [[], ["read"]])
-def test_help_has_an_example(command: list[str]) -> None:
-    result = CliRunner().invoke(app, [*command, "--help"])
+@pytest.mark.parametrize("command", ["", "read", "batch", "extract"])
+def test_help_has_an_example(command: str) -> None:
+    result = CliRunner().invoke(app, [*command.split(), "--help"])
     assert result.exit_code == 0
-    assert "Example: qwen-ocr read" in result.stdout
+    assert f"Example: qwen-ocr {command or 'read'} " in result.stdout
 
 
 def test_no_file_is_a_usage_error() -> None:
@@ -125,3 +133,107 @@ def test_a_real_process_shows_no_traceback(dead_url: str, scan: pathlib.Path) ->
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.count("\n") == 1
     assert "is the server running" in done.stderr
+
+
+def test_every_task_can_be_named(run: Any, scan: pathlib.Path, server: Any) -> None:
+    for task in Task:
+        assert run(scan, "--task", task.name.lower()).exit_code == 0
+        assert server.chats[-1]["messages"][0]["content"][1]["text"] == task
+
+
+def test_pages_of_a_pdf_in_order(run: Any, tmp_path: pathlib.Path) -> None:
+    document = pypdfium2.PdfDocument.new()
+    for _ in range(3):
+        document.import_pages(pypdfium2.PdfDocument(SAMPLE))
+    document.save(tmp_path / "three.pdf")
+    result = run(tmp_path / "three.pdf", SAMPLE)
+    assert result.exit_code == 0
+    titles = [line for line in result.stdout.splitlines() if line.startswith("==>")]
+    pages = [f"{tmp_path / 'three.pdf'}, page {n}" for n in (1, 2, 3)]
+    assert titles == [f"==> {name} <==" for name in [*pages, str(SAMPLE)]]
+    assert run(SAMPLE).stdout == "TOTAL 12.50\n"
+    assert run("-", input=SAMPLE.read_bytes()).stdout == "TOTAL 12.50\n"
+
+
+def test_nothing_on_standard_input(run: Any) -> None:
+    result = run("-", input=b"")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "qwen-ocr: standard input: empty\n"
+
+
+def test_file_names_that_are_not_unicode(run: Any, scan: pathlib.Path) -> None:
+    path = scan.with_name(os.fsdecode(b"\xff.png"))
+    path.write_bytes(scan.read_bytes())
+    result = run(path, path)
+    assert result.exit_code == 0
+    assert result.stdout_bytes.startswith(b"==> " + os.fsencode(path) + b" <==\nTOTAL")
+    (line, _) = run(path, path, "--format", "json").stdout.splitlines()
+    assert json.loads(line)["file"] == str(path)
+
+
+def test_json_lines(run: Any, scan: pathlib.Path, server: Any, answered: Any) -> None:
+    server.answer(answered("Café\n1"))
+    result = run(scan, scan, "--format", "json")
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert len(lines) == 2
+    assert lines[0]["text"] == "Café\n1"
+    assert (lines[0]["file"], lines[0]["page"]) == (str(scan), 1)
+    assert "words" not in lines[0]
+
+
+def test_markdown(run: Any, scan: pathlib.Path, server: Any) -> None:
+    result = run(scan, scan, "--format", "markdown")
+    assert result.stdout == f"## {scan}\n\nTOTAL 12.50\n\n## {scan}\n\nTOTAL 12.50\n"
+    assert server.chats[0]["messages"][0]["content"][1]["text"] == Task.MARKDOWN
+    run(scan, "--format", "markdown", "--prompt", "Read the total.")
+    assert server.chats[-1]["messages"][0]["content"][1]["text"] == "Read the total."
+
+
+@pytest.fixture
+def doubtful(server: Any, answered: Any) -> None:
+    """An answer whose second word is more likely wrong than right."""
+    tokens = [("TOTAL", -0.1), (" 12", -0.5), (".50", -0.4), ("\n", -9.0), ("Ende", 0.0)]
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": "TOTAL 12.50\nEnde"},
+        "finish_reason": "stop",
+        "logprobs": {"content": [{"token": text, "logprob": value} for text, value in tokens]},
+    }
+    server.answer(answered(choices=[choice]))
+
+
+@pytest.mark.usefixtures("doubtful")
+def test_doubtful_words_are_marked(run: Any, scan: pathlib.Path) -> None:
+    assert run(scan, "--confidence").stdout == "TOTAL 12.50[?]\nEnde\n"
+    (line,) = run(scan, "--confidence", "--format", "json").stdout.splitlines()
+    words = {word["text"]: word["confidence"] for word in json.loads(line)["words"]}
+    assert words == {
+        "TOTAL": pytest.approx(0.905, abs=1e-3),
+        "12.50": pytest.approx(0.407, abs=1e-3),
+        "Ende": 1.0,
+    }
+
+
+@pytest.mark.usefixtures("doubtful")
+def test_doubtful_words_are_coloured_on_a_terminal(scan: pathlib.Path, server: Any) -> None:
+    """The program's stdout is a real pseudo-terminal."""
+    program = [sys.executable, "-c", "from qwen_ocr.cli import app; app()", "read", str(scan)]
+    leader, follower = pty.openpty()
+    command = [*program, "--confidence", "--base-url", server.url]
+    with subprocess.Popen(command, stdout=follower, stderr=subprocess.PIPE) as process:
+        os.close(follower)
+        output = b""
+        with suppress(OSError):  # how a terminal says that nobody writes to it any more
+            while data := os.read(leader, 4096):
+                output += data
+        assert process.wait(60) == 0
+    os.close(leader)
+    assert output.decode() == "TOTAL \x1b[31m\x1b[4m12.50\x1b[0m\r\nEnde\r\n"
+
+
+def test_no_confidences(run: Any, scan: pathlib.Path, server: Any, answered: Any) -> None:
+    result = run(scan, "--confidence")
+    assert result.stdout == "TOTAL 12.50\n"
+    assert "the server sent no confidences" in result.stderr
+    server.answer(answered(""))  # a blank page has nothing to be sure of
+    assert run(scan, "--confidence").stderr == ""
