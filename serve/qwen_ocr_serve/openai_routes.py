@@ -70,11 +70,13 @@ class ResponseRequest(ResponsesRequest):
 @router.post("/v1/chat/completions", responses=_RESPONSES)
 async def chat(request: ChatRequest, raw_request: Request) -> Response:
     """Create a chat completion, as OpenAI does."""
-    return await create_chat_completion(request, raw_request)
+    answer: Response = await create_chat_completion(request, raw_request)
+    return answer
 
 
 @router.post("/v1/responses", responses=_RESPONSES)
 async def responses(request: ResponseRequest, raw_request: Request) -> Response:
     """Create a response, as OpenAI does."""
     request.request_id = "resp_" + raw_request.headers["x-request-id"]
-    return await create_responses(request, raw_request)
+    answer: Response = await create_responses(request, raw_request)
+    return answer
