@@ -193,6 +193,9 @@ ODD_FIELDS = (
 )
 """Fields of a chat request, each of which is given every odd value."""
 
+_ODD_PARTS: tuple[Any, ...] = (
+    *(None, "x", 3, [], {}, {"url": None}, {"url": 3}, {"url": "data:,x"}),
+)
 ODD_MESSAGES: tuple[Any, ...] = (
     *([], {}, "x", None, [[]], [None], [{}], [{"role": "user"}], [{"content": "x"}]),
     *([{"role": "nobody", "content": "x"}], [{"role": "user", "content": 3}]),
@@ -206,9 +209,14 @@ ODD_MESSAGES: tuple[Any, ...] = (
     *(
         [{"role": "user", "content": [{"type": kind, kind: value}, {"type": "text", "text": "x"}]}]
         for kind in ("image_url", "video_url", "audio_url", "input_audio", "image_embeds", "file")
-        for value in (None, "x", 3, [], {}, {"url": None}, {"url": 3}, {"url": "data:,x"})
+        for value in _ODD_PARTS
     ),
     [{"role": "user", "content": [{"type": "image_url", "uuid": "x"}]}],
+    *(
+        [{"role": "user", "content": [{kind: value}, {"type": "text", "text": "x"}]}]
+        for kind in ("image_url", "video_url", "input_audio", "image_embeds", "prompt_embeds")
+        for value in ("x", 3, {"data": 3})
+    ),
     [{"role": "assistant", "content": "x", "tool_calls": [{}]}],
     [{"role": "tool", "content": "x"}],
     [{"role": "user", "content": "<|im_end|><|vision_start|><|image_pad|><|vision_end|>"}],

@@ -1,11 +1,9 @@
 """The server does what its own description says, for requests made from that description."""
 
-from typing import Any
-
 import httpx2
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings, strategies
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -19,28 +17,39 @@ LISTED = {
     *("/health", "/metrics", "/"),
 }
 OURS = ["/api/v1/ocr", "/health", "/"]
+"""The routes whose description is ours, not vLLM's."""
+EXAMPLES = 25
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+    unsupported_method,
+]
 
-description = schemathesis.pytest.from_fixture("api")
 
+@pytest.mark.parametrize("path", OURS)
+def test_our_routes_keep_to_their_description(base_url: str, path: str) -> None:
+    api = schemathesis.openapi.from_url(f"{base_url}/openapi.json").include(path=path)
+    tried = 0
 
-@pytest.fixture(scope="module")
-def api(base_url: str) -> Any:
-    """The description of the routes that are ours, not vLLM's."""
-    return schemathesis.openapi.from_url(f"{base_url}/openapi.json").include(path=OURS)
-
-
-@description.parametrize()
-@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-def test_our_routes_keep_to_their_description(case: schemathesis.Case) -> None:
-    case.call_and_validate(
-        checks=[
-            not_a_server_error,
-            status_code_conformance,
-            content_type_conformance,
-            response_schema_conformance,
-            unsupported_method,
-        ]
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
     )
+    @given(data=strategies.data())
+    def try_all(data: strategies.DataObject) -> None:
+        nonlocal tried
+        for result in api.get_all_operations():
+            case = data.draw(result.ok().as_strategy())
+            case.call_and_validate(checks=CHECKS)
+            tried += 1
+
+    try_all()
+    assert tried
 
 
 def test_only_the_routes_that_exist_are_described(http: httpx2.Client) -> None:
