@@ -32,14 +32,7 @@ from vllm.tasks import SupportedTask
 from vllm.v1.engine.exceptions import EngineDeadError
 from vllm.v1.metrics.prometheus import get_prometheus_registry
 
-from qwen_ocr_serve.page.pictures import (
-    PICTURE_FAILURES,
-    PICTURE_PATH,
-    PICTURE_RESPONSES,
-    page_picture,
-)
-from qwen_ocr_serve.page.routes import index, wants_html
-from qwen_ocr_serve.page.routes import router as page_router
+from qwen_ocr_serve.page import routes as page
 
 logger = init_logger(__name__)
 
@@ -230,21 +223,11 @@ async def health(request: Request, response: Response) -> Health:
     )
 
 
-ocr_router.add_api_route(
-    PICTURE_PATH,
-    page_picture,
-    methods=["POST"],
-    response_model=None,
-    responses=PICTURE_RESPONSES
-    | {status.value: {"model": OCREnvelope} for status in PICTURE_FAILURES},
-)
-
-
 @router.get("/", response_model=Service)
 async def service(request: Request) -> Service | Response:
     """What this is, and where its documentation is; to a browser, the web page."""
-    if wants_html(request):
-        return await index(request)
+    if page.wants_html(request):
+        return await page.index(request)
     return Service(name="qwen-ocr", version=version("qwen-ocr"), docs="/docs")
 
 
@@ -258,7 +241,7 @@ class Routes:
         """Add the routes; vLLM lets them replace its own `/health`."""
         app.include_router(ocr_router)
         app.include_router(router)
-        app.include_router(page_router)
+        app.include_router(page.router)
 
     async def init_state(
         self, engine_client: EngineClient | None, state: State, args: Namespace

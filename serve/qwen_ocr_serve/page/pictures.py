@@ -10,9 +10,9 @@ import os
 import sys
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import HTTPException, Query, Request
+from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response
 
 from qwen_ocr.pdf import DEFAULT_DPI, MAX_DPI, MIN_DPI
@@ -27,21 +27,7 @@ _AT_ONCE = 2
 _MAX_WAITING = 16
 """Uploads in memory at a time, rendered or waiting."""
 
-PICTURE_RESPONSES: dict[int | str, dict[str, Any]] = {
-    HTTPStatus.OK.value: {
-        "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}},
-        "headers": {
-            "X-Page-Count": {"description": "Pages of the PDF.", "schema": {"type": "integer"}}
-        },
-    }
-}
-PICTURE_FAILURES = (
-    HTTPStatus.BAD_REQUEST,
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    HTTPStatus.UNPROCESSABLE_ENTITY,
-    HTTPStatus.SERVICE_UNAVAILABLE,
-)
-
+router = APIRouter()
 _slots = asyncio.Semaphore(_AT_ONCE)
 _waiting: set[Request] = set()
 
@@ -59,6 +45,26 @@ class PictureError(Exception):
     """The page cannot be rendered; the message says why."""
 
 
+@router.post(
+    PICTURE_PATH,
+    response_class=Response,
+    responses={
+        HTTPStatus.OK.value: {
+            "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}},
+            "headers": {"X-Page-Count": {"schema": {"type": "integer"}}},
+        },
+        HTTPStatus.BAD_REQUEST.value: {"description": "The page cannot be rendered."},
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE.value: {"description": "The PDF is too large."},
+        HTTPStatus.UNPROCESSABLE_ENTITY.value: {"description": "No PDF, or a bad number."},
+        HTTPStatus.SERVICE_UNAVAILABLE.value: {"description": "Too many PDFs at a time."},
+    },
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
 async def page_picture(
     request: Request,
     page: Annotated[int, Query(ge=1, le=MAX_PAGES, description="Number of the page.")] = 1,
@@ -72,7 +78,9 @@ async def page_picture(
     """Render one page of the PDF in the body as a PNG; `X-Page-Count` says how many it has."""
     if len(_waiting) >= _MAX_WAITING:
         raise HTTPException(
-            HTTPStatus.SERVICE_UNAVAILABLE, "too many PDFs at a time: try again in a few seconds"
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "too many PDFs at a time: try again in a few seconds",
+            {"Retry-After": "2"},
         )
     _waiting.add(request)
     try:

@@ -1,12 +1,12 @@
-"""The page's own files, and what it has to know about the server. None of it needs a key."""
+"""The page's own files, what it has to know about the server, and pictures of PDFs."""
 
 from pathlib import Path
-from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
+from qwen_ocr_serve.page import pictures
 from qwen_ocr_serve.page.config import page_config
 
 # The page loads nothing from another host, and neither can text that a model wrote into it.
@@ -26,7 +26,8 @@ CONTENT_SECURITY_POLICY = "; ".join(
 _CACHE = {"Cache-Control": "no-cache"}
 
 _files = StaticFiles(directory=Path(__file__).with_name("static"))
-router = APIRouter(include_in_schema=False)
+router = APIRouter()
+router.include_router(pictures.router)
 
 
 def wants_html(request: Request) -> bool:
@@ -43,15 +44,15 @@ async def index(request: Request) -> Response:
     return response
 
 
-@router.get("/page/config.json")
+@router.get("/page/config.json", include_in_schema=False)
 async def config(request: Request) -> JSONResponse:
     """What the page's scripts take from the Python tables."""
     model: str = request.app.state.openai_serving_models.base_model_paths[0].name
-    body: dict[str, Any] = page_config(model)
-    return JSONResponse(body, headers=_CACHE)
+    docs: str | None = "/docs" if request.app.openapi_url else None
+    return JSONResponse(page_config(model) | {"docs": docs}, headers=_CACHE)
 
 
-@router.get("/page/{file}")
+@router.get("/page/{file}", include_in_schema=False)
 async def asset(file: str, request: Request) -> Response:
     """A script, style sheet or picture of the page; 404 for any other name."""
     return await _file(file, request)

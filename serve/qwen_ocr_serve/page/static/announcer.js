@@ -6,18 +6,15 @@ export class Announcer {
   /** @param {HTMLElement} region A polite live region that nobody sees. */
   constructor(region) {
     this.region = region;
-    this.#begin();
-  }
-
-  #begin() {
+    /** Characters that were announced. */
     this.said = 0;
-    this.last = performance.now();
+    this.last = 0;
   }
 
   /** @param {string} message Begins a new reading. */
   start(message) {
-    this.#begin();
-    this.region.textContent = message;
+    this.said = 0;
+    this.#say(message);
   }
 
   /** @param {string} text All text so far. */

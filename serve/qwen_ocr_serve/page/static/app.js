@@ -9,8 +9,8 @@ import { element } from "./elements.js";
 import { PageError } from "./errors.js";
 import { isPdf, prepare } from "./images.js";
 import { intake } from "./intake.js";
-import { askForKey, storedKey } from "./key.js";
-import { switchLanguage, t, translatePage } from "./language.js";
+import { askForKey, storedKey, withKey } from "./key.js";
+import { otherLanguage, switchLanguage, t, translatePage } from "./language.js";
 import { Strip, THUMBNAIL_WIDTH, renderPage } from "./pdf.js";
 import { Reading, toPageError } from "./reading.js";
 import { ResultView } from "./result.js";
@@ -40,6 +40,9 @@ class App {
 
   start() {
     element("model", HTMLElement).textContent = this.config.model;
+    const docs = element("docs", HTMLAnchorElement);
+    docs.hidden = this.config.docs === null;
+    docs.href = this.config.docs ?? "";
     intake(
       (file) => this.take(file),
       () => this.fail(new PageError("noFile")),
@@ -64,6 +67,7 @@ class App {
   }
 
   translate() {
+    element("language", HTMLButtonElement).lang = otherLanguage();
     this.asking.translate();
     this.strip.translate();
     this.render();
@@ -76,7 +80,7 @@ class App {
     this.#open(async (signal) => {
       const head = new Uint8Array(await file.slice(0, 1024).arrayBuffer());
       if (!isPdf(head)) return prepare(file, file.name, this.config.family);
-      const { blob, count } = await this.#withKey(() =>
+      const { blob, count } = await withKey(this.dialog, () =>
         renderPage(file, 1, this.config, { signal }),
       );
       if (!signal.aborted) {
@@ -94,7 +98,7 @@ class App {
     const file = /** @type {File} */ (this.file);
     this.strip.mark(page);
     this.#open(async (signal) => {
-      const { blob } = await this.#withKey(() => renderPage(file, page, this.config, { signal }));
+      const { blob } = await withKey(this.dialog, () => renderPage(file, page, this.config, { signal }));
       return prepare(blob, file.name, this.config.family);
     });
   }
@@ -139,6 +143,7 @@ class App {
     result.busy = "reading";
     this.announcer.start(t("reading"));
     this.render();
+    bringIntoView(element("result", HTMLElement));
     await reading.run(() => this.#renderSoon());
     if (result.reading !== reading) return; // another one has begun
     result.busy = "";
@@ -214,22 +219,15 @@ class App {
     if (blob) this.preview.src = URL.createObjectURL(blob);
     else this.preview.removeAttribute("src");
   }
+}
 
-  /**
-   * @template T
-   * @param {() => Promise<T>} action
-   * @returns {Promise<T>} Of `action`, done again after the key was asked for, if it needs one.
-   */
-  async #withKey(action) {
-    for (;;) {
-      try {
-        return await action();
-      } catch (error) {
-        const keyNeeded = error instanceof PageError && error.status === 401;
-        if (!keyNeeded || !(await askForKey(this.dialog, storedKey() !== null))) throw error;
-      }
-    }
-  }
+/**
+ * On a phone the text begins below what is seen. Motion is as the style sheet has it.
+ *
+ * @param {HTMLElement} card
+ */
+function bringIntoView(card) {
+  if (card.getBoundingClientRect().top > innerHeight / 2) card.scrollIntoView();
 }
 
 translatePage();

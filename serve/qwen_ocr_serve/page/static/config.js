@@ -28,6 +28,7 @@
  * @property {LoopRules} loop
  * @property {Family} family
  * @property {{path: string, max_bytes: number}} pdf
+ * @property {string | null} docs Where the interface is described.
  */
 
 /** @returns {Promise<Config>} */

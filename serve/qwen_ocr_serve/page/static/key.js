@@ -1,5 +1,7 @@
 /** The key, which is kept until this tab is closed and never written into the page. */
 
+import { PageError } from "./errors.js";
+
 const NAME = "qwen-ocr-key";
 
 /** @returns {string | null} */
@@ -50,4 +52,23 @@ export function askForKey(dialog, refused) {
       { once: true },
     );
   });
+}
+
+/**
+ * Does `action`, and again after the key was asked for, as long as the server refuses.
+ *
+ * @template T
+ * @param {HTMLDialogElement} dialog
+ * @param {() => Promise<T>} action
+ * @returns {Promise<T>}
+ */
+export async function withKey(dialog, action) {
+  for (;;) {
+    try {
+      return await action();
+    } catch (error) {
+      const keyNeeded = error instanceof PageError && error.status === 401;
+      if (!keyNeeded || !(await askForKey(dialog, storedKey() !== null))) throw error;
+    }
+  }
 }

@@ -32,6 +32,11 @@ export function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
 }
 
+/** @returns {string} As HTML's `lang` has it. */
+export function otherLanguage() {
+  return language === "en" ? "zh-CN" : "en";
+}
+
 /** Every element that names its text gets it: `data-text`, or `data-label`. */
 export function translatePage() {
   document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
