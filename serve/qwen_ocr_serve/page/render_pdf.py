@@ -30,7 +30,7 @@ class _Upload(BytesIO):
 def main() -> int:
     """Render one page; the exit code."""
     page, dpi, width, seconds = int(sys.argv[1]), *map(float, sys.argv[2:])
-    _limit(ceil(seconds))
+    limit(ceil(seconds))
     try:
         with PDF(_Upload(sys.stdin.buffer.read())) as pdf:
             if pdf.page_count > MAX_PAGES:
@@ -51,7 +51,7 @@ def main() -> int:
     return 0
 
 
-def _limit(seconds: int) -> None:
+def limit(seconds: int) -> None:
     """Whatever the PDF makes of this process, it ends soon, stays small and writes no file."""
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))

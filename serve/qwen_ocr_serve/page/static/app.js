@@ -98,7 +98,9 @@ class App {
     const file = /** @type {File} */ (this.file);
     this.strip.mark(page);
     this.#open(async (signal) => {
-      const { blob } = await withKey(this.dialog, () => renderPage(file, page, this.config, { signal }));
+      const { blob } = await withKey(this.dialog, () =>
+        renderPage(file, page, this.config, { signal }),
+      );
       return prepare(blob, file.name, this.config.family);
     });
   }
@@ -123,9 +125,8 @@ class App {
       const picture = await load(signal);
       if (signal.aborted) return;
       this.picture = picture;
-      this.result.busy = "";
-      this.#showPreview(picture.blob);
-      this.read();
+      await this.#showPreview(picture.blob);
+      if (!signal.aborted) this.read();
     } catch (error) {
       if (!signal.aborted) this.fail(toPageError(error));
     }
@@ -212,12 +213,14 @@ class App {
   }
 
   /** @param {Blob | null} blob */
-  #showPreview(blob) {
+  async #showPreview(blob) {
     URL.revokeObjectURL(this.preview.src);
     element("frame", HTMLElement).hidden = !blob;
     element("invitation", HTMLElement).hidden = Boolean(blob);
-    if (blob) this.preview.src = URL.createObjectURL(blob);
-    else this.preview.removeAttribute("src");
+    if (!blob) return this.preview.removeAttribute("src");
+    this.preview.src = URL.createObjectURL(blob);
+    // Until then nobody knows how much room the picture takes. If it is replaced, that is no error.
+    await this.preview.decode().catch(() => {});
   }
 }
 

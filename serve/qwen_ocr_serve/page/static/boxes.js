@@ -8,7 +8,8 @@
 import { resized } from "./family.js";
 
 // What the preset asks for, in its order; complete objects only, because text is still coming.
-const SPOT = /\{\s*"bbox_2d"\s*:\s*(\[[^\]]*\])\s*,\s*"text_content"\s*:\s*("(?:[^"\\]|\\.)*")\s*\}/g;
+const SPOT =
+  /\{\s*"bbox_2d"\s*:\s*(\[[^\]]*\])\s*,\s*"text_content"\s*:\s*("(?:[^"\\]|\\.)*")\s*\}/g;
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
@@ -28,7 +29,8 @@ export function boxesIn(text, family, sent) {
   for (const [, edges, content] of text.matchAll(SPOT)) {
     const numbers = parse(edges);
     const label = parse(content);
-    if (!Array.isArray(numbers) || numbers.length !== 4 || !numbers.every(Number.isFinite)) continue;
+    if (!Array.isArray(numbers) || numbers.length !== 4 || !numbers.every(Number.isFinite))
+      continue;
     const [left, right] = ordered(numbers[0], numbers[2], across);
     const [top, bottom] = ordered(numbers[1], numbers[3], down);
     boxes.push({ text: String(label ?? ""), left, top, right, bottom });

@@ -54,5 +54,7 @@ export function messageOf(body) {
  * @returns {string | null}
  */
 function requestIdOf(response, body) {
-  return response.headers.get("x-request-id") ?? body?.error?.request_id ?? body?.request_id ?? null;
+  return (
+    response.headers.get("x-request-id") ?? body?.error?.request_id ?? body?.request_id ?? null
+  );
 }

@@ -40,7 +40,10 @@ export const strings = {
 
   text: { en: "Text", zh: "文字" },
   code: { en: "Code", zh: "代码" },
-  textEmpty: { en: "The text appears here as the model reads it.", zh: "识别出的文字会实时显示在这里。" },
+  textEmpty: {
+    en: "The text appears here as the model reads it.",
+    zh: "识别出的文字会实时显示在这里。",
+  },
   nothingRead: { en: "The model found no text.", zh: "模型没有发现文字。" },
   tint: { en: "Mark doubtful words", zh: "标出可疑字词" },
   legend: { en: "How sure the model is of a word", zh: "模型对字词的把握" },
