@@ -8,6 +8,7 @@ from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
 CHAT = "**/v1/chat/completions"
+HALF_JPEG = (Path(__file__).parents[1] / "samples" / "degraded.jpg").read_bytes()[:5000]
 
 
 def give(page: Page, path: Path) -> None:
@@ -15,12 +16,12 @@ def give(page: Page, path: Path) -> None:
 
 
 def test_a_refused_image_is_an_error_in_the_servers_words(page: Page, samples: Path) -> None:
-    # Browsers show what there is of a JPEG that is cut off; the server does not read half a page.
-    data = (samples / "degraded.jpg").read_bytes()
-    page.set_input_files(
-        "#file-input",
-        {"name": "half.jpg", "mimeType": "image/jpeg", "buffer": data[: len(data) // 2]},
-    )
+    # A comment whose checksum is wrong: browsers skip it, the server's decoder does not.
+    data = (samples / "line.png").read_bytes()
+    comment = b"\0\0\0\4tEXta\0bcXXXX"
+    broken = data[:33] + comment + data[33:]  # behind the signature and the header
+    file = {"name": "broken.png", "mimeType": "image/png", "buffer": broken}
+    page.set_input_files("#file-input", file)  # type: ignore[arg-type]  # its keys are right
     expect(page.get_by_role("alert")).to_contain_text("The server refused this")
     expect(page.locator("#error-detail")).to_contain_text("image")
     expect(page.locator("#facts")).to_be_hidden()
@@ -41,6 +42,7 @@ def test_a_refused_prompt_is_an_error_in_the_servers_words(page: Page, samples: 
     [
         ("notes.txt", b"not a picture", "cannot open notes.txt as a picture"),
         ("empty.png", b"", "cannot open empty.png as a picture"),
+        ("half.jpg", HALF_JPEG, "cannot open half.jpg as a picture"),
         ("broken.pdf", b"%PDF-1.7 and nothing else", "cannot be opened as a PDF"),
     ],
 )

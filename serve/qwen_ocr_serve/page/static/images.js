@@ -12,9 +12,15 @@ import { fit } from "./family.js";
 
 const JPEG_QUALITY = 0.95;
 
+/**
+ * What EXIF begins with. It may say that the picture lies on its side, which browsers follow and
+ * models do not. A false alarm costs no more than drawing the picture anew.
+ */
+const EXIF = { "image/jpeg": "Exif\0\0", "image/png": "eXIf", "image/webp": "EXIF" };
+
 /** @param {Uint8Array} bytes @returns {boolean} */
 export function isPdf(bytes) {
-  return latin1(bytes.subarray(0, 1024)).includes("%PDF-");
+  return asText(bytes.subarray(0, 1024)).includes("%PDF-");
 }
 
 /**
@@ -42,7 +48,8 @@ export async function prepare(file, name, family) {
       values: { width: full[0], height: full[1], ratio: family.max_aspect_ratio },
     });
   }
-  const untouched = type && !mayBeTurned(bytes) && size[0] === full[0] && size[1] === full[1];
+  const fits = size[0] === full[0] && size[1] === full[1];
+  const untouched = type && fits && !asText(bytes).includes(EXIF[type]);
   const blob = untouched ? new Blob([bytes], { type }) : await draw(bitmap, size, type);
   bitmap.close();
   return { blob, size, name };
@@ -65,28 +72,18 @@ export function toDataUrl(blob) {
  * The media type of bytes that models read as they are, told by the bytes: names are often wrong.
  *
  * @param {Uint8Array} bytes
- * @returns {string | null}
+ * @returns {keyof typeof EXIF | null}
  */
 function typeOf(bytes) {
-  const head = latin1(bytes.subarray(0, 12));
+  const head = String.fromCharCode(...bytes.subarray(0, 12));
   if (head.startsWith("\xff\xd8\xff")) return "image/jpeg";
   if (head.startsWith("\x89PNG\r\n\x1a\n")) return "image/png";
   if (/^RIFF[^]{4}WEBP/.test(head)) return "image/webp";
   return null;
 }
 
-/**
- * Whether EXIF may say that the picture lies on its side, which browsers follow and models do not.
- * A false alarm costs no more than drawing it anew.
- *
- * @param {Uint8Array} bytes
- */
-function mayBeTurned(bytes) {
-  return /exif/i.test(latin1(bytes));
-}
-
-/** One character a byte. @param {Uint8Array} bytes */
-function latin1(bytes) {
+/** @param {Uint8Array} bytes As text, in which only ASCII can be relied on. */
+function asText(bytes) {
   return new TextDecoder("latin1").decode(bytes);
 }
 
