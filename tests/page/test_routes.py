@@ -1,5 +1,6 @@
 """The routes under the page, over plain HTTP."""
 
+import socket
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -114,6 +115,17 @@ def test_what_is_no_pdf_is_refused(
     assert answer.status_code == status
     assert message in answer.text
     assert http.get("/health").status_code == 200
+
+
+def test_an_upload_that_breaks_off_is_no_news(
+    server: LocalServer, http: httpx2.Client, samples: Path
+) -> None:
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(
+            b"POST /api/v1/pages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000\r\n\r\n%PDF"
+        )
+    assert http.post(PAGES, content=(samples / "receipt.pdf").read_bytes()).status_code == 200
+    assert "ClientDisconnect" not in server.log.read_text(errors="replace")
 
 
 def test_the_documentation_describes_it(http: httpx2.Client) -> None:

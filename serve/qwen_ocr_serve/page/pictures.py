@@ -14,6 +14,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response
+from starlette.requests import ClientDisconnect
 
 from qwen_ocr.pdf import DEFAULT_DPI, MAX_DPI, MIN_DPI
 from qwen_ocr_serve.page.render_pdf import FAILED, MAX_PAGES, MAX_WIDTH
@@ -90,6 +91,8 @@ async def page_picture(
         picture = await render(data, page, dpi, width)
     except PictureError as exc:
         raise HTTPException(HTTPStatus.BAD_REQUEST, str(exc)) from exc
+    except ClientDisconnect as exc:  # nobody is left to be told; this keeps it out of the log
+        raise HTTPException(HTTPStatus.BAD_REQUEST, "the upload broke off") from exc
     finally:
         _waiting.discard(request)
     headers = {"X-Page-Count": str(picture.page_count), "Cache-Control": "no-store"}
