@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -77,7 +78,7 @@ def test_boxes_lie_over_their_text(page: Page, samples: Path, answer: Callable[.
     page.get_by_label("What to read").select_option("SPOT")
     with page.expect_request(CHAT) as request:
         page.set_input_files("#file-input", samples / "receipt.png")
-    sent = request.value.post_data_json
+    sent: Any = request.value.post_data_json
     assert sent["messages"][0]["content"][1]["text"] == Task.SPOT
     assert sent["response_format"]["type"] == "json_schema"
     expect(page.locator("#finish")).to_have_attribute("data-finish", "stop")

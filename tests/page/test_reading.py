@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
@@ -46,7 +47,8 @@ def sent_image(page: Page, path: Path) -> bytes:
     """The bytes of the image that the page sends for a file."""
     with page.expect_request(CHAT) as request:
         give(page, path)
-    url = request.value.post_data_json["messages"][0]["content"][0]["image_url"]["url"]
+    sent: Any = request.value.post_data_json
+    url = sent["messages"][0]["content"][0]["image_url"]["url"]
     return base64.b64decode(url.partition(",")[2])
 
 
