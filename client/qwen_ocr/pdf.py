@@ -47,13 +47,24 @@ class PDF:
         except Exception as exc:  # what pypdfium2 raises is not all of one class
             raise PDFError(f"{self._name}: cannot be opened as a PDF ({exc})") from exc
 
-    def render(self, number: int, dpi: float) -> Image.Image:
-        """Page `number`, from 1, as it is displayed; larger ones than can be sent are shrunk."""
+    def size(self, number: int) -> tuple[float, float]:
+        """Width and height of page `number`, from 1, in inches as it is displayed."""
         try:
             with _pdfium:
                 page = self._document[number - 1]
                 width, height = (points / POINTS_PER_INCH for points in page.get_size())
-                scale = min(dpi, (MAX_PIXELS / max(width * height, 1e-6)) ** 0.5 * 0.99)
+                page.close()
+                return width, height
+        except Exception as exc:  # as above
+            raise PDFError(f"{self._name}, page {number}: cannot be opened ({exc})") from exc
+
+    def render(self, number: int, dpi: float) -> Image.Image:
+        """Page `number`, from 1, as it is displayed; larger ones than can be sent are shrunk."""
+        width, height = self.size(number)
+        scale = min(dpi, (MAX_PIXELS / max(width * height, 1e-6)) ** 0.5 * 0.99)
+        try:
+            with _pdfium:
+                page = self._document[number - 1]
                 image: Image.Image = page.render(scale=scale / POINTS_PER_INCH).to_pil()
                 page.close()
                 return image

@@ -15,6 +15,7 @@ from vllm.v1.metrics.prometheus import get_prometheus_registry
 
 from qwen_ocr_serve import media, ocr_route, openai_routes
 from qwen_ocr_serve.openapi import describe
+from qwen_ocr_serve.page import routes as page
 
 router = APIRouter()
 
@@ -73,9 +74,11 @@ async def health(request: Request, response: Response) -> Health:
     )
 
 
-@router.get("/")
-async def service(request: Request) -> Service:
-    """What this is, and where its documentation is."""
+@router.get("/", response_model=Service)
+async def service(request: Request) -> Service | Response:
+    """What this is, and where its documentation is; to a browser, the web page."""
+    if page.wants_html(request):
+        return await page.index(request)
     docs = "/docs" if request.app.openapi_url else None
     return Service(name="qwen-ocr", version=version("qwen-ocr"), docs=docs)
 
@@ -92,7 +95,7 @@ class Routes:
 
     def attach_router(self, app: FastAPI) -> None:
         """Add the routes; vLLM lets them replace its own of the same path."""
-        for routes in (ocr_route.router, openai_routes.router, router):
+        for routes in (ocr_route.router, openai_routes.router, router, page.router):
             app.include_router(routes)
         app.title = "qwen-ocr"
         app.openapi = describe(app)  # type: ignore[method-assign]  # as FastAPI's manual says

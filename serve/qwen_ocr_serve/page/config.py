@@ -1,0 +1,51 @@
+"""What the page's scripts share with the Python client: one place for each fact, on both sides."""
+
+from importlib.metadata import version
+from typing import Any
+
+from qwen_ocr import repetition
+from qwen_ocr._request import build_request
+from qwen_ocr.boxes import SpottedText
+from qwen_ocr.families import MAX_ASPECT_RATIO, family_of
+from qwen_ocr.prompts import DEFAULT_PROMPT, Task
+from qwen_ocr_serve.page.pictures import MAX_PDF_BYTES, PICTURE_PATH
+from qwen_ocr_serve.settings import BUNDLED_MODEL_NAME
+
+
+def page_config(model: str) -> dict[str, Any]:
+    """The body of `/page/config.json`; the scripts' own description of it is in `config.js`."""
+    family = family_of(model)
+    schema = SpottedText.model_json_schema()
+    return {
+        "version": version("qwen-ocr"),
+        "model": model,
+        "plain_text_only": family.name == BUNDLED_MODEL_NAME,
+        "presets": [{"name": task.name, "prompt": task.value} for task in Task],
+        "default_preset": DEFAULT_PROMPT.name,
+        "box_preset": Task.SPOT.name,
+        "request": _template(model, schema=None),
+        "box_request": _template(model, schema=schema),
+        "loop": {
+            "finish_reason": repetition.REPETITION,
+            "copies": repetition.COPIES,
+            "copies_when_cut": repetition.COPIES_WHEN_CUT,
+            "min_pattern": repetition.MIN_PATTERN,
+            "max_pattern": repetition.MAX_PATTERN,
+        },
+        "family": {
+            "factor": family.factor,
+            "min_tokens": family.min_tokens,
+            "budget": family.budget,
+            "box_range": family.box_range,
+            "max_aspect_ratio": MAX_ASPECT_RATIO,
+        },
+        "pdf": {"path": PICTURE_PATH, "max_bytes": MAX_PDF_BYTES},
+    }
+
+
+def _template(model: str, schema: dict[str, Any] | None) -> dict[str, Any]:
+    """The client's own request in the form that it has on the wire, streamed, less its messages."""
+    request = build_request(model, "", "", confidence=True, schema=schema)
+    del request["messages"]
+    extra: dict[str, Any] = request.pop("extra_body")
+    return request | extra | {"stream": True, "stream_options": {"include_usage": True}}

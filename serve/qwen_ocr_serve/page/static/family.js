@@ -1,0 +1,49 @@
+/**
+ * Sizes as in qwen_ocr/families.py, whose arithmetic this repeats because it runs in the browser.
+ *
+ * @typedef {[width: number, height: number]} Size In pixels.
+ * @typedef {import("./config.js").Family} Family
+ */
+
+/**
+ * The size to send: `size` itself when it is within the family's budget.
+ *
+ * @param {Family} family
+ * @param {Size} size
+ * @returns {Size}
+ */
+export function fit({ factor, min_tokens: least, budget }, [width, height]) {
+  const tokens = Math.max(least, budget);
+  if (roundHalfEven(width / factor) * roundHalfEven(height / factor) <= tokens) {
+    return [width, height];
+  }
+  const shrink = factor * Math.sqrt((width * height) / (tokens * factor ** 2));
+  return [
+    Math.max(1, Math.floor(width / shrink)) * factor,
+    Math.max(1, Math.floor(height / shrink)) * factor,
+  ];
+}
+
+/**
+ * The size that the model sees of a picture sent at `size`.
+ *
+ * @param {Family} family
+ * @param {Size} size
+ * @returns {Size}
+ */
+export function resized({ factor, min_tokens: least }, [width, height]) {
+  let columns = roundHalfEven(width / factor);
+  let rows = roundHalfEven(height / factor);
+  if (columns * rows < least) {
+    const grow = Math.sqrt((least * factor ** 2) / (height * width));
+    columns = Math.ceil((width * grow) / factor);
+    rows = Math.ceil((height * grow) / factor);
+  }
+  return [columns * factor, rows * factor];
+}
+
+/** Python's `round`. @param {number} value */
+function roundHalfEven(value) {
+  const floor = Math.floor(value);
+  return value - floor === 0.5 ? floor + (floor % 2) : Math.round(value);
+}
