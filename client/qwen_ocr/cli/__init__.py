@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from qwen_ocr.cli.eval import evaluate
 from qwen_ocr.cli.read import read
 
 app = typer.Typer(
@@ -34,3 +35,6 @@ def main(
 
 
 app.command(epilog="Example: qwen-ocr read page-1.png page-2.jpg > pages.txt")(read)
+app.command("eval", epilog="Example: qwen-ocr eval pages/ --baseline tesseract -o report/")(
+    evaluate
+)

@@ -1,4 +1,4 @@
-"""Runs engines over datasets: everything that is not in the journal yet, as fast as they take it."""
+"""Runs engines over datasets: what is not in the journal yet, as fast as they take it."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence

@@ -1,0 +1,91 @@
+"""One evaluation from beginning to end: read what is missing, sum up, compare, report."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from qwen_ocr.errors import ConfigurationError
+from qwen_ocr.evaluation.dataset import Dataset, Task
+from qwen_ocr.evaluation.engines import Engine
+from qwen_ocr.evaluation.journal import Journal
+from qwen_ocr.evaluation.readings import Reading
+from qwen_ocr.evaluation.report import write_report
+from qwen_ocr.evaluation.runner import pending, run
+from qwen_ocr.evaluation.summary import Evaluation, Run, compare_runs, load_results, summarise
+
+READINGS = "readings"
+"""The folder of the journals, in that of the report."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watcher:
+    """Whom to tell how it goes."""
+
+    begins: Callable[[str, int, int, int], object]
+    """An engine by name, pages to read, pages read earlier, and how many of those to read have a
+    picture that has changed since."""
+    read: Callable[[Reading], object]
+    """A page was read."""
+
+
+def evaluate(
+    dataset: Dataset,
+    engines: Iterable[Engine],
+    folder: Path,
+    watcher: Watcher,
+    *,
+    tasks: Sequence[Task] = ("text",),
+    earlier: Path | None = None,
+    price_per_hour: float | None = None,
+    restart: bool = False,
+) -> Evaluation:
+    """Read `dataset` with each engine, one after the other, and write the report into `folder`.
+
+    The first engine is compared with the others, and with the run of the same name (or the first)
+    in the report `earlier`. Raises `OCRError` for what stops a run; what was read is kept.
+    """
+    for task in tasks:
+        if not any(sample.has(task) for sample in dataset.samples):
+            raise ConfigurationError(f"{dataset.name}: no page has a truth for the task {task!r}")
+    old = load_results(earlier) if earlier else None
+    runs: list[Run] = []
+    all_readings = []
+    for engine in engines:
+        journal = Journal(folder / READINGS, engine.name, engine.settings, restart=restart)
+        jobs = pending(engine, dataset.samples, tasks, journal)
+        changed = sum(
+            known.error is None
+            for sample, task, _ in jobs
+            if (known := journal.readings.get((sample.name, task)))
+        )
+        wanted = sum(
+            sample.has(task) for sample in dataset.samples for task in tasks if task in engine.tasks
+        )
+        watcher.begins(engine.name, len(jobs), wanted - len(jobs), changed)
+        with journal:
+            run(engine, jobs, journal, watcher.read)
+        readings = {
+            (name, task): r for (name, task), r in journal.readings.items() if task in tasks
+        }
+        runs.append(summarise(engine, dataset, readings, price_per_hour))
+        all_readings.append(readings)
+    evaluation = Evaluation(
+        dataset.name,
+        dataset.format,
+        datetime.now(UTC).isoformat(timespec="seconds"),
+        version("qwen-ocr"),
+        dataset.problems,
+        runs,
+    )
+    evaluation.comparisons.extend(filter(None, (compare_runs(runs[0], r) for r in runs[1:])))
+    if old and earlier:
+        same = next((r for r in old.runs if r.engine == runs[0].engine), old.runs[0])
+        comparison = compare_runs(runs[0], same, f"{same.engine} in {earlier}")
+        if comparison is None:
+            raise ConfigurationError(f"{earlier}: no page with the same truth to compare")
+        evaluation.comparisons.append(comparison)
+    evaluation.save(folder)
+    write_report(folder, evaluation, dataset, all_readings)
+    return evaluation
