@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,17 @@ LISTED = 500
 """Pages in the list of all; `results.json` has the rest."""
 PICTURE = (900, 1200)
 """Most pixels of a picture in the report, across and down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A plot that there is data for."""
+
+    title: str
+    hint: str
+    picture: Markup
+    runs: Sequence[int]
+    """Whose colours are in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +82,7 @@ def write_report(
         evaluation=evaluation,
         measures=used,
         kinds=kinds,
-        plots=_plots(evaluation.runs, kinds),
+        plots=list(_plots(evaluation.runs, kinds)),
         worst=_worst_pages(evaluation.runs, dataset, readings),
         listed=_listed(evaluation.runs),
         left=max(0, len(evaluation.runs[0].pages) - LISTED),
@@ -81,15 +92,14 @@ def write_report(
     return path
 
 
-def _plots(runs: Sequence[Run], kinds: Sequence[str]) -> list[tuple[str, str, Markup]]:
-    """Title, explanation and picture of each plot that there is data for."""
+def _plots(runs: Sequence[Run], kinds: Sequence[str]) -> Iterator[Plot]:
     cer = BY_KEY["cer"].key
-    plots = []
+    everyone = range(len(runs))
     groups = [(kind, [run.kinds.get(kind, {}).get(cer) for run in runs]) for kind in kinds]
     if any(score for _, scores in groups for score in scores):
         title = "Error by kind"
         hint = "CER with its 95 % interval. Short bars are good."
-        plots.append((title, hint, charts.bars(groups, title)))
+        yield Plot(title, hint, charts.bars(groups, title), everyone)
     points = [
         (run.speed.pages_per_second, run.scores[cer], index, run.engine)
         for index, run in enumerate(runs)
@@ -97,12 +107,14 @@ def _plots(runs: Sequence[Run], kinds: Sequence[str]) -> list[tuple[str, str, Ma
     ]
     if len(points) > 1:
         title = "Accuracy against speed"
-        plots.append((title, "Low and to the right is good.", charts.tradeoff(points, title)))
+        hint = "Low and to the right is good."
+        yield Plot(title, hint, charts.tradeoff(points, title), everyone)
     calibrated = [(i, run.calibration) for i, run in enumerate(runs) if run.calibration]
     if calibrated:
         title = "Is the confidence true?"
-        hint = "On the dashed line, words of which the model is 80 % sure are right 80 % of times."
-        plots.append((title, hint, charts.reliability(calibrated, title)))
+        hint = "On the dashed line, of words that are held to be 80 % sure 80 % are right."
+        drawn = [index for index, _ in calibrated]
+        yield Plot(title, hint, charts.reliability(calibrated, title), drawn)
     pages = [
         (page.confidence, page.ratios[cer].value, index, page.page)
         for index, run in enumerate(runs)
@@ -113,17 +125,18 @@ def _plots(runs: Sequence[Run], kinds: Sequence[str]) -> list[tuple[str, str, Ma
         title = "Confidence against error"
         hint = "A point per page: its mean confidence, and the share of characters misread."
         labels = ("confidence of the page", "CER")
-        plots.append((title, hint, charts.scatter(pages, labels, title)))
+        drawn = sorted({index for _, _, index, _ in pages})
+        yield Plot(title, hint, charts.scatter(pages, labels, title), drawn)
     latencies = [
-        (index, [page.latency for page in run.pages if page.error is None and page.latency])
+        (index, values)
         for index, run in enumerate(runs)
+        if (values := [p.latency for p in run.pages if p.error is None and p.latency])
     ]
-    if any(values for _, values in latencies):
+    if latencies:
         title = "Latency"
         hint = "Share of pages that were there after so many seconds, under full load."
-        drawn = [(index, values) for index, values in latencies if values]
-        plots.append((title, hint, charts.cumulative(drawn, title)))
-    return plots
+        drawn = [index for index, _ in latencies]
+        yield Plot(title, hint, charts.cumulative(latencies, title), drawn)
 
 
 def _badness(page: PageScore) -> float:
