@@ -66,7 +66,9 @@ def _load_rows(dataset: Dataset, files: list[Path]) -> None:
         if row.text is None and row.boxes is None and row.fields is None:
             dataset.problems.append(f"{place}: no truth: none of text, boxes and fields")
             continue
-        boxes = row.boxes and tuple(TextBox(box.text, box.box) for box in row.boxes)
+        boxes = None
+        if row.boxes is not None:
+            boxes = tuple(TextBox(box.text, box.box) for box in row.boxes)
         dataset.add(
             Sample(
                 row.file,
@@ -74,7 +76,7 @@ def _load_rows(dataset: Dataset, files: list[Path]) -> None:
                 text=row.text,
                 kind=row.kind,
                 language=row.language,
-                boxes=boxes if boxes is None else tuple(boxes),
+                boxes=boxes,
                 fields=row.fields,
             ),
             place,

@@ -1,6 +1,6 @@
 """The results as tables for a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.console import Group
 from rich.table import Table
@@ -55,23 +55,27 @@ def _measures(runs: Sequence[Run]) -> Table:
         if any(scores):
             values = [getattr(s, measure.average) if s else None for s in scores]
             table.add_row(measure.label, *("–" if v is None else percent(v) for v in values))
-    speeds = [run.speed for run in runs]
-    rows = {
-        "pages per second": [s and number(s.pages_per_second) for s in speeds],
-        "latency: median, p95, p99 (s)": [s and " · ".join(map(number, s.latency)) for s in speeds],
-        "tokens per page, in": [s and s.prompt_tokens and number(s.prompt_tokens) for s in speeds],
-        "tokens per page, out": [
-            s and s.completion_tokens and number(s.completion_tokens) for s in speeds
-        ],
-        "cost per million pages": [
-            s and s.cost_per_million_pages and number(s.cost_per_million_pages) for s in speeds
-        ],
-        "confidence error": [r.calibration and percent(r.calibration.error) for r in runs],
-        "errors in the least sure 5 %": [
-            r.calibration and r.calibration.caught and percent(r.calibration.caught) for r in runs
-        ],
-    }
-    for name, cells in rows.items():
+    for name, cells in _numbers(runs):
         if any(cells):
-            table.add_row(name, *(str(cell or "–") for cell in cells))
+            table.add_row(name, *(cell or "–" for cell in cells))
     return table
+
+
+def _numbers(runs: Sequence[Run]) -> Iterator[tuple[str, list[str | None]]]:
+    """What is not a measure, with a cell per run; None where a run has none."""
+    speeds = [run.speed for run in runs]
+    calibrations = [run.calibration for run in runs]
+    yield "pages per second", [number(s.pages_per_second) if s else None for s in speeds]
+    latencies = [" · ".join(map(number, s.latency)) if s else None for s in speeds]
+    yield "latency: median, p95, p99 (s)", latencies
+    yield "tokens per page, in", [_number(s.prompt_tokens if s else None) for s in speeds]
+    yield "tokens per page, out", [_number(s.completion_tokens if s else None) for s in speeds]
+    costs = [_number(s.cost_per_million_pages if s else None) for s in speeds]
+    yield "cost per million pages", costs
+    yield "confidence error", [percent(c.error) if c else None for c in calibrations]
+    caught = [c.caught if c else None for c in calibrations]
+    yield "errors in the least sure 5 %", [None if c is None else percent(c) for c in caught]
+
+
+def _number(value: float | None) -> str | None:
+    return None if value is None else number(value)
