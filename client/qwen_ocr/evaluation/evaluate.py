@@ -71,6 +71,8 @@ def evaluate(
         }
         runs.append(summarise(engine, dataset, readings, price_per_hour))
         all_readings.append(readings)
+        if not runs[0].scores:
+            raise ConfigurationError(f"{dataset.name}: every truth is empty; nothing to compare")
     evaluation = Evaluation(
         dataset.name,
         dataset.format,

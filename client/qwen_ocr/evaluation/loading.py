@@ -132,7 +132,16 @@ def _find_olmocr_bench(path: Path) -> list[Path]:
 
 def _find_layouts(path: Path) -> list[Path]:
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    return [file for file in files if file.suffix.lower() in (".hocr", ".html", ".xml")]
+    return [file for file in files if file.suffix.lower() in _LAYOUT_MARKS and _is_layout(file)]
+
+
+_LAYOUT_MARKS = {".hocr": b"", ".html": b"ocr_page", ".xml": b"alto"}
+"""What a file of each suffix has near its beginning, unlike any other page of HTML or XML."""
+
+
+def _is_layout(file: Path) -> bool:
+    with file.open("rb") as stream:
+        return _LAYOUT_MARKS[file.suffix.lower()] in stream.read(2**16)
 
 
 def _find_pairs(path: Path) -> list[Path]:

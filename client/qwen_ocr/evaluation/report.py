@@ -16,6 +16,7 @@ from qwen_ocr.evaluation.dataset import Dataset, Sample
 from qwen_ocr.evaluation.diff import Segment, differences
 from qwen_ocr.evaluation.measures import BY_KEY, MEASURES
 from qwen_ocr.evaluation.readings import Reading
+from qwen_ocr.evaluation.statistics import PERMUTATIONS, RESAMPLES
 from qwen_ocr.evaluation.summary import Evaluation, PageScore, Readings, Run
 from qwen_ocr.images import known_size, load_image
 
@@ -85,6 +86,8 @@ def write_report(
         plots=list(_plots(evaluation.runs, kinds)),
         worst=_worst_pages(evaluation.runs, dataset, readings),
         listed=_listed(evaluation.runs),
+        resamples=RESAMPLES,
+        permutations=PERMUTATIONS,
         left=max(0, len(evaluation.runs[0].pages) - LISTED),
     )
     path = folder / REPORT

@@ -1,7 +1,10 @@
 """`qwen-ocr eval` from end to end, against a server that reads whatever it is told to."""
 
 import json
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -121,6 +124,39 @@ def test_an_interrupted_run_goes_on(run: Run, dataset: Any, report: Path, server
     assert "1 pages are read already, 2 to go" in done.stderr
     assert len(server.chats) == 5
     assert len(journal.read_bytes().splitlines()) == 4
+
+
+def test_ctrl_c_loses_nothing(run: Run, dataset: Any, report: Path, server: Any) -> None:
+    folder = dataset(*ROWS)
+    answer = server.answers[0].body
+    server.answer(answer, delay=5)
+    server.answer_first(answer)
+    program = [sys.executable, "-c", "from qwen_ocr.cli import app; app()", "eval", str(folder)]
+    with subprocess.Popen(
+        [*program, "-o", str(report), "--concurrency", "1"],
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    ) as process:
+        deadline = time.monotonic() + 60
+        while len(server.chats) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        server.released.set()
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command goes on from there" in stderr
+    assert "Traceback" not in stderr
+    done = run(folder)
+    assert done.exit_code == 0
+    assert "1 pages are read already, 2 to go" in done.stderr
+
+
+def test_nothing_in_any_truth(run: Run, dataset: Any, server: Any, answered: Any) -> None:
+    server.answer(answered('{"total": null}'))
+    done = run(dataset({"file": "a.png", "fields": {"total": None}}), "--task", "fields")
+    assert done.exit_code == 1
+    assert "nothing to compare" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -273,7 +273,8 @@ def test_broken_layouts(tmp_path: Path, picture: Picture) -> None:
         picture(tmp_path / name)
     (tmp_path / "good.xml").write_text(ALTO.replace("IMAGE", "good.png"))
     (tmp_path / "cut.xml").write_text(ALTO[:300])
-    (tmp_path / "other.xml").write_text("<svg/>")
+    (tmp_path / "other.xml").write_text("<svg><!-- alto --></svg>")
+    (tmp_path / "drawing.xml").write_text("<svg/>")  # of no concern, so of no mention
     (tmp_path / "empty.hocr").write_text("<html/>")
     (tmp_path / "alone.hocr").write_text(HOCR.replace("IMAGE", "nowhere.png"))
     (tmp_path / "badline.hocr").write_text(HOCR.replace("bbox 8 22 110 36; ", ""))
@@ -287,6 +288,7 @@ def test_broken_layouts(tmp_path: Path, picture: Picture) -> None:
         "badline.hocr: neither hOCR nor ALTO (a line without bbox",
     ):
         assert expected in problems(dataset)
+    assert len(dataset.problems) == 5
 
 
 @pytest.mark.parametrize(
