@@ -169,8 +169,8 @@ def _watcher(stack: ExitStack) -> "Watcher":
 
     def begins(engine: str, to_read: int, known: int, changed: int) -> None:
         if known or changed:
-            note = f"; {changed} pictures have changed since" if changed else ""
-            complain(f"{engine}: {known} pages are read already, {to_read} to go{note}")
+            note = f"; pictures that have changed since: {changed}" if changed else ""
+            complain(f"{engine}: pages read already: {known}; to go: {to_read}{note}")
         current[:] = [progress.add_task(engine, total=known + to_read, completed=known)]
 
     def read(_reading: object) -> None:

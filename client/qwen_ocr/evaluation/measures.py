@@ -8,6 +8,7 @@ from qwen_ocr.evaluation import metrics
 from qwen_ocr.evaluation.dataset import Sample, Task
 from qwen_ocr.evaluation.metrics import Ratio
 from qwen_ocr.evaluation.readings import Reading
+from qwen_ocr.evaluation.statistics import Average
 from qwen_ocr.evaluation.text import without_case, without_punctuation, without_space
 
 PageRatio = Callable[[Sample, Reading], Ratio | None]
@@ -23,7 +24,7 @@ class Measure:
     """A page's part in it; None when the page has none."""
     meaning: str
     task: Task = "text"
-    average: str = "micro"
+    average: Average = "micro"
     """How it is quoted; the results hold both."""
 
 

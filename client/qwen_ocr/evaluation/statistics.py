@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ _BLOCK = 4_000_000
 """Numbers drawn at a time, which bounds the memory."""
 
 Numbers = NDArray[np.float64]
+Average = Literal["micro", "macro"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Comparison:
     """Whether p is below 1 - LEVEL: chance is a poor explanation."""
 
 
-def score(ratios: Sequence[Ratio], average: str = "micro") -> Score:
+def score(ratios: Sequence[Ratio], average: Average = "micro") -> Score:
     """The averages of a measure, with a percentile bootstrap interval of `average`.
 
     Efron, "Bootstrap methods: another look at the jackknife", 1979; over whole utterances, here

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
 from typer.testing import CliRunner
 
 from qwen_ocr.cli import app
@@ -22,7 +21,7 @@ ROWS = (
     {"file": "b.png", "text": "TOTAL 12.60", "kind": "receipt"},
     {"file": "c.png", "text": "nothing alike at all", "kind": "letter"},
 )
-Run = Callable[..., Result]
+Run = Callable[..., Any]
 
 
 @pytest.fixture
@@ -87,7 +86,7 @@ def test_a_finished_run_reads_nothing_again(run: Run, dataset: Any, server: Any)
     first = run(folder)
     again = run(folder)
     assert len(server.chats) == 3
-    assert f"{MODEL}: 3 pages are read already, 0 to go" in again.stderr
+    assert f"{MODEL}: pages read already: 3; to go: 0" in again.stderr
     assert first.stdout == again.stdout
 
 
@@ -108,7 +107,7 @@ def test_a_new_picture_is_read_again(
     picture(folder / "b.png", "another")
     done = run(folder)
     assert len(server.chats) == 4
-    assert "2 pages are read already, 1 to go; 1 pictures have changed since" in done.stderr
+    assert "read already: 2; to go: 1; pictures that have changed since: 1" in done.stderr
 
 
 def test_an_interrupted_run_goes_on(run: Run, dataset: Any, report: Path, server: Any) -> None:
@@ -121,7 +120,7 @@ def test_an_interrupted_run_goes_on(run: Run, dataset: Any, report: Path, server
     journal.write_bytes(b"".join(lines[:2]) + lines[2][:20])
     done = run(folder)
     assert done.exit_code == 0
-    assert "1 pages are read already, 2 to go" in done.stderr
+    assert "pages read already: 1; to go: 2" in done.stderr
     assert len(server.chats) == 5
     assert len(journal.read_bytes().splitlines()) == 4
 
@@ -149,7 +148,7 @@ def test_ctrl_c_loses_nothing(run: Run, dataset: Any, report: Path, server: Any)
     assert "Traceback" not in stderr
     done = run(folder)
     assert done.exit_code == 0
-    assert "1 pages are read already, 2 to go" in done.stderr
+    assert "pages read already: 1; to go: 2" in done.stderr
 
 
 def test_nothing_in_any_truth(run: Run, dataset: Any, server: Any, answered: Any) -> None:
@@ -230,7 +229,7 @@ def test_what_would_fail_for_every_page_stops_the_run(
     server.answer(confident("TOTAL 12.50"))
     done = run(folder)
     assert done.exit_code == 0
-    assert "1 pages are read already, 2 to go" in done.stderr
+    assert "pages read already: 1; to go: 2" in done.stderr
 
 
 def test_loops_and_cut_off_pages_are_counted(
