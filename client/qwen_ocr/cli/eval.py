@@ -121,7 +121,7 @@ def evaluate(
                 price_per_hour=price_per_hour,
                 restart=restart,
             )
-    except OCRError as exc:
+    except (OCRError, OSError) as exc:  # the report's folder may be full or no folder
         complain(str(exc))
         raise typer.Exit(1) from exc
     except KeyboardInterrupt as exc:

@@ -13,7 +13,15 @@ from qwen_ocr.evaluation.journal import Journal
 from qwen_ocr.evaluation.readings import Reading
 from qwen_ocr.evaluation.report import write_report
 from qwen_ocr.evaluation.runner import pending, run
-from qwen_ocr.evaluation.summary import Evaluation, Run, compare_runs, load_results, summarise
+from qwen_ocr.evaluation.statistics import Comparison
+from qwen_ocr.evaluation.summary import (
+    Evaluation,
+    Readings,
+    Run,
+    compare_runs,
+    load_results,
+    summarise,
+)
 
 READINGS = "readings"
 """The folder of the journals, in that of the report."""
@@ -51,28 +59,18 @@ def evaluate(
             raise ConfigurationError(f"{dataset.name}: no page has a truth for the task {task!r}")
     old = load_results(earlier) if earlier else None
     runs: list[Run] = []
-    all_readings = []
+    all_readings: list[Readings] = []
     for engine in engines:
         journal = Journal(folder / READINGS, engine.name, engine.settings, restart=restart)
-        jobs = pending(engine, dataset.samples, tasks, journal)
-        changed = sum(
-            known.error is None
-            for sample, task, _ in jobs
-            if (known := journal.readings.get((sample.name, task)))
-        )
-        wanted = sum(
-            sample.has(task) for sample in dataset.samples for task in tasks if task in engine.tasks
-        )
-        watcher.begins(engine.name, len(jobs), wanted - len(jobs), changed)
-        with journal:
-            run(engine, jobs, journal, watcher.read)
-        readings = {
-            (name, task): r for (name, task), r in journal.readings.items() if task in tasks
-        }
+        _read_missing(dataset, engine, tasks, journal, watcher)
+        readings = {key: r for key, r in journal.readings.items() if r.task in tasks}
         runs.append(summarise(engine, dataset, readings, price_per_hour))
         all_readings.append(readings)
         if not runs[0].scores:
             raise ConfigurationError(f"{dataset.name}: every truth is empty; nothing to compare")
+    comparisons = [compare_runs(runs[0], other) for other in runs[1:]]
+    if old and earlier:
+        comparisons.append(_compare_with_earlier(runs[0], old, earlier))
     evaluation = Evaluation(
         dataset.name,
         dataset.format,
@@ -80,14 +78,29 @@ def evaluate(
         version("qwen-ocr"),
         dataset.problems,
         runs,
+        [comparison for comparison in comparisons if comparison],
     )
-    evaluation.comparisons.extend(filter(None, (compare_runs(runs[0], r) for r in runs[1:])))
-    if old and earlier:
-        same = next((r for r in old.runs if r.engine == runs[0].engine), old.runs[0])
-        comparison = compare_runs(runs[0], same, f"{same.engine} in {earlier}")
-        if comparison is None:
-            raise ConfigurationError(f"{earlier}: no page with the same truth to compare")
-        evaluation.comparisons.append(comparison)
     evaluation.save(folder)
     write_report(folder, evaluation, dataset, all_readings)
     return evaluation
+
+
+def _read_missing(
+    dataset: Dataset, engine: Engine, tasks: Sequence[Task], journal: Journal, watcher: Watcher
+) -> None:
+    jobs = pending(engine, dataset.samples, tasks, journal)
+    readable = [task for task in tasks if task in engine.tasks]
+    wanted = sum(sample.has(task) for sample in dataset.samples for task in readable)
+    earlier = (journal.readings.get((sample.name, task)) for sample, task, _ in jobs)
+    changed = sum(known is not None and known.error is None for known in earlier)
+    watcher.begins(engine.name, len(jobs), wanted - len(jobs), changed)
+    with journal:
+        run(engine, jobs, journal, watcher.read)
+
+
+def _compare_with_earlier(current: Run, old: Evaluation, path: Path) -> Comparison:
+    same = next((run for run in old.runs if run.engine == current.engine), old.runs[0])
+    comparison = compare_runs(current, same, f"{same.engine} in {path}")
+    if comparison is None:
+        raise ConfigurationError(f"{path}: no page with the same truth to compare")
+    return comparison

@@ -33,7 +33,8 @@ def _by_kind(runs: Sequence[Run]) -> Table:
     lead = next(measure for measure in MEASURES if measure.key in runs[0].scores)
     names = [run.engine for run in runs]
     table = Table("kind", "pages", *names, title=f"{lead.label} (95 % interval)")
-    kinds = runs[0].kinds
+    # Where all pages are of one kind, the last row says it all.
+    kinds = runs[0].kinds if len(runs[0].kinds) > 1 else {}
     for index, kind in enumerate(kinds, 1):
         pages = sum(page.kind == kind for page in runs[0].pages)
         cells = (_cell(run.kinds.get(kind, {}).get(lead.key)) for run in runs)

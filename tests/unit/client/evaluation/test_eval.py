@@ -269,6 +269,14 @@ def test_two_runs_are_compared(
     assert "it may be chance" in same.stdout
 
 
+def test_no_page_in_common(run: Run, dataset: Any, report: Path, tmp_path: Path) -> None:
+    run(dataset(*ROWS))
+    earlier = report.rename(tmp_path / "earlier")
+    done = run(dataset({"file": "z.png", "text": "z"}), "--compare", earlier)
+    assert done.exit_code == 1
+    assert "no page with the same truth" in done.stderr
+
+
 def test_nothing_to_compare_with(run: Run, dataset: Any, tmp_path: Path) -> None:
     done = run(dataset(*ROWS), "--compare", tmp_path)
     assert done.exit_code == 1
@@ -349,6 +357,14 @@ def test_mistakes_are_one_line(
     (line,) = done.stderr.splitlines()
     assert message in line
     assert server.chats == []
+
+
+def test_a_report_that_cannot_be_written(run: Run, dataset: Any, report: Path) -> None:
+    report.write_text("a file")
+    done = run(dataset(*ROWS))
+    assert done.exit_code == 1
+    (line,) = done.stderr.splitlines()
+    assert str(report) in line
 
 
 def test_no_dataset(run: Run, tmp_path: Path) -> None:
