@@ -13,7 +13,7 @@ from qwen_ocr.evaluation.statistics import Score
 WIDTH = 460
 SERIES = 6
 """Colours; further runs begin anew."""
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 10, 42
+_LEFT, _RIGHT, _TOP, _BOTTOM = 68, 24, 12, 42
 
 
 @dataclass(frozen=True, slots=True)
