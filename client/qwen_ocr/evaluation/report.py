@@ -83,6 +83,11 @@ def write_report(
         evaluation=evaluation,
         measures=used,
         kinds=kinds,
+        by_kind={kind: [run.kinds.get(kind, {}) for run in evaluation.runs] for kind in kinds},
+        by_language={
+            language: [run.languages.get(language, {}) for run in evaluation.runs]
+            for language in evaluation.runs[0].languages
+        },
         plots=list(_plots(evaluation.runs, kinds)),
         worst=_worst_pages(evaluation.runs, dataset, readings),
         listed=_listed(evaluation.runs),

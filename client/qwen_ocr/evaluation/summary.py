@@ -1,7 +1,7 @@
 """What came out: the numbers of every run, and of each kind of page in it."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,6 +30,7 @@ class PageScore:
 
     page: str
     kind: str
+    language: str | None
     ratios: dict[str, Ratio]
     """By key of the measure."""
     latency: float
@@ -47,6 +48,8 @@ class Run:
     scores: dict[str, Score]
     """By key of the measure; without those that no page has a part in."""
     kinds: dict[str, dict[str, Score]]
+    languages: dict[str, dict[str, Score]]
+    """As `kinds`, of the pages whose language is known."""
     speed: Speed | None
     calibration: Calibration | None
     pages: list[PageScore]
@@ -110,12 +113,12 @@ def summarise(
         if sample.text is not None:
             text = next((reading for reading in mine if reading.task == "text"), None)
             words += judged_words(sample.text, text) if text and text.words else []
-    kinds = sorted({page.kind for page in pages}, key=[page.kind for page in pages].index)
     return Run(
         engine.name,
         engine.settings,
         _scores(pages),
-        {kind: _scores([page for page in pages if page.kind == kind]) for kind in kinds},
+        _scores_by(pages, lambda page: page.kind),
+        _scores_by(pages, lambda page: page.language),
         measure_speed(used, price_per_hour),
         calibrate(words),
         pages,
@@ -133,6 +136,7 @@ def _page_score(sample: Sample, readings: Sequence[Reading]) -> PageScore:
     return PageScore(
         sample.name,
         sample.kind,
+        sample.language,
         ratios,
         sum(reading.latency for reading in readings),
         sum(confidences) / len(confidences) if confidences else None,
@@ -150,6 +154,16 @@ def _scores(pages: Iterable[PageScore]) -> dict[str, Score]:
         for measure in MEASURES
         if measure.key in by_key
     }
+
+
+def _scores_by(
+    pages: Iterable[PageScore], group: Callable[[PageScore], str | None]
+) -> dict[str, dict[str, Score]]:
+    members: dict[str, list[PageScore]] = {}
+    for page in pages:
+        if (name := group(page)) is not None:
+            members.setdefault(name, []).append(page)
+    return {name: _scores(pages) for name, pages in members.items()}
 
 
 def compare_runs(first: Run, second: Run, second_name: str | None = None) -> Comparison | None:

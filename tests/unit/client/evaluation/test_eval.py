@@ -66,6 +66,16 @@ def test_a_run(run: Run, dataset: Any, report: Path, server: Any) -> None:
     assert all(chat["logprobs"] for chat in server.chats)
 
 
+def test_languages(run: Run, dataset: Any, report: Path) -> None:
+    languages = ("de", "fr", None)
+    rows = (row | {"language": tongue} for row, tongue in zip(ROWS, languages, strict=True))
+    assert run(dataset(*rows)).exit_code == 0
+    (model,) = results(report).runs
+    assert list(model.languages) == ["de", "fr"]
+    assert model.languages["fr"]["cer"].micro == pytest.approx(1 / 11)
+    assert "By language" in (report / "report.html").read_text()
+
+
 def test_json(run: Run, dataset: Any, report: Path) -> None:
     done = run(dataset(*ROWS), "--json")
     assert done.exit_code == 0
