@@ -16,7 +16,7 @@ from qwen_ocr.cli import app
 from qwen_ocr.evaluation.summary import Evaluation, load_results
 
 MODEL = "Qwen/Qwen3-VL-8B-Instruct"
-ROWS = (
+ROWS: tuple[dict[str, Any], ...] = (
     {"file": "a.png", "text": "TOTAL 12.50", "kind": "receipt"},
     {"file": "b.png", "text": "TOTAL 12.60", "kind": "receipt"},
     {"file": "c.png", "text": "nothing alike at all", "kind": "letter"},
