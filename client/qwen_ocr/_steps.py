@@ -104,7 +104,7 @@ def extract(
 def locate(session: Session, image: ImageInput, options: ReadOptions) -> Steps[list[TextBox]]:
     """Read one image into lines of text with their places."""
     page = known_size(_accept(image, Task.SPOT, options))
-    family = family_of((yield from _find_model(session)))
+    family = family_of((yield from find_model(session)))
     sent = plan_page(page, family, session.settings.max_image_tokens)
     schema = SpottedText.model_json_schema()
     result = yield from _read(session, page, Task.SPOT, options, schema)
@@ -115,7 +115,7 @@ def locate(session: Session, image: ImageInput, options: ReadOptions) -> Steps[l
 def plan(session: Session, image: ImageInput) -> Steps[Plan]:
     """How one image would be sent."""
     page = known_size(load_image(image))
-    family = family_of((yield from _find_model(session)))
+    family = family_of((yield from find_model(session)))
     return plan_page(page, family, session.settings.max_image_tokens)
 
 
@@ -126,7 +126,8 @@ def _accept(image: ImageInput, prompt: str, options: ReadOptions) -> Page | str:
     return load_image(image)
 
 
-def _find_model(session: Session) -> Steps[str]:
+def find_model(session: Session) -> Steps[str]:
+    """The model that was named, or the first that the server lists."""
     if session.model is None:
         answer = yield None
         session.model = read_models(answer.response)
@@ -140,7 +141,7 @@ def _request(
     options: ReadOptions,
     schema: dict[str, Any] | None = None,
 ) -> Steps[ChatRequest]:
-    model = yield from _find_model(session)
+    model = yield from find_model(session)
     url = to_url(page, family_of(model), session.settings.max_image_tokens)
     return build_request(
         model,

@@ -69,6 +69,10 @@ class AsyncOCRClient(Client):
         """The size at which an image would be sent, and its visual tokens; see `OCRClient.plan`."""
         return await self._run(_steps.plan(self._session, image))
 
+    async def served_model(self) -> str:
+        """The name of the model that reads; see `OCRClient.served_model`."""
+        return await self._run(_steps.find_model(self._session))
+
     def ocr_many(
         self,
         images: Iterable[AnyImage],

@@ -96,6 +96,10 @@ class OCRClient(Client):
         """
         return self._run(_steps.plan(self._session, image))
 
+    def served_model(self) -> str:
+        """The name of the model that reads: the one given, or the first that the server lists."""
+        return self._run(_steps.find_model(self._session))
+
     def ocr_many(
         self,
         images: Iterable[AnyImage],

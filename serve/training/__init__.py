@@ -1,1 +1,1 @@
-"""How the bundled model `mini` is made: render, train, export, score. Not part of the wheel."""
+"""How the bundled model `mini` is made: render, train, export. Not part of the wheel."""

@@ -54,6 +54,8 @@ def blocking() -> None:
         with open("page.png", "rb") as file:  # noqa: PTH123 - a user may
             client.ocr(file)
 
+        assert_type(client.served_model(), str)
+
         options: ReadOptions = {"max_tokens": 10, "confidence": True}
         client.ocr("page.png", **options)
 

@@ -7,6 +7,7 @@ import typer
 
 from qwen_ocr.cli.batch import batch
 from qwen_ocr.cli.extract import extract
+from qwen_ocr.cli.eval import evaluate
 from qwen_ocr.cli.read import read
 
 app = typer.Typer(
@@ -39,3 +40,6 @@ def main(
 app.command(epilog="Example: qwen-ocr read page-1.png page-2.jpg > pages.txt")(read)
 app.command(epilog="Example: qwen-ocr batch scans/ 'more/**/*.pdf' -o pages.jsonl")(batch)
 app.command(epilog="Example: qwen-ocr extract invoice.png --schema invoice.json")(extract)
+app.command("eval", epilog="Example: qwen-ocr eval pages/ --baseline tesseract -o report/")(
+    evaluate
+)
