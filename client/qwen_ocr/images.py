@@ -121,7 +121,7 @@ def plan_page(page: Page, family: Family, max_tokens: int | None = None) -> Plan
     if size != page.size and max_tokens is None and not family.reads_shrunk:
         raise ImageError(
             f"{page.name}: {page.size[0]}×{page.size[1]} pixels are more than {family.name} can "
-            f"read ({family.budget * family.factor**2:,}, a block of text): crop the image, serve a "
+            f"read ({family.budget * family.factor**2:,}, a block of text): crop it, serve a "
             "larger model, or have it shrunk all the same with max_image_tokens or "
             f"QWEN_OCR_MAX_IMAGE_TOKENS={family.max_tokens}"
         )

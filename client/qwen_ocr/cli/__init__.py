@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from qwen_ocr.cli.batch import batch
-from qwen_ocr.cli.extract import extract
 from qwen_ocr.cli.eval import evaluate
+from qwen_ocr.cli.extract import extract
 from qwen_ocr.cli.read import read
 
 app = typer.Typer(
