@@ -244,7 +244,7 @@ def test_large_photo_is_shrunk_and_stays_jpeg() -> None:
 def test_a_page_is_not_shrunk_unasked_for_a_model_that_reads_blocks() -> None:
     page = encoded(Image.new("L", (1240, 1754), 255), "PNG")  # A4 at 150 dpi
     mini = family_of("mini")
-    with pytest.raises(ImageError, match=r"1240×1754 .* crop .* QWEN_OCR_MAX_IMAGE_TOKENS=2048"):
+    with pytest.raises(ImageError, match=r"1240×1754 .* crop it.* QWEN_OCR_MAX_IMAGE_TOKENS=2048"):
         sent(page, mini)
     shrunk = Image.open(io.BytesIO(sent(page, mini, max_tokens=2048)))
     assert 0.95 * 2048 * 16**2 < shrunk.width * shrunk.height <= 2048 * 16**2
