@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,17 +53,19 @@ def memory(group: int) -> float:
 class Peak:
     """The largest memory seen so far, in MiB."""
 
-    mib: float = 0.0
-    stop: threading.Event = field(default_factory=threading.Event)
+    mib: float
 
 
 @contextmanager
-def peak_memory(group: int, every: float = 0.5) -> Iterator[Peak]:
-    """Watch the memory of a process group during the block, every so many seconds."""
-    peak = Peak()
+def peak_memory(group: int | None, every: float = 0.5) -> Iterator[Peak]:
+    """Watch a process group's memory during the block; NaN for a group on another machine."""
+    peak = Peak(0.0 if group else math.nan)
+    if group is None:
+        yield peak
+        return
 
     def watch() -> None:
-        while not peak.stop.wait(every):
+        while not stop.wait(every):
             peak.mib = max(peak.mib, memory(group))
 
     thread = threading.Thread(target=watch, daemon=True)
@@ -70,5 +73,5 @@ def peak_memory(group: int, every: float = 0.5) -> Iterator[Peak]:
     try:
         yield peak
     finally:
-        peak.stop.set()
+        stop.set()
         thread.join()
