@@ -63,6 +63,7 @@ def peak_memory(group: int | None, every: float = 0.5) -> Iterator[Peak]:
     if group is None:
         yield peak
         return
+    stop = threading.Event()
 
     def watch() -> None:
         while not stop.wait(every):
