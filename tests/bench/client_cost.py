@@ -12,21 +12,17 @@ import asyncio
 import io
 import json
 import multiprocessing
-import os
-import platform
 import statistics
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from multiprocessing.connection import Connection
 from typing import Any
 
 import openai
+import report
 from PIL import Image
-from rich.console import Console
-from rich.table import Table
 
 from qwen_ocr import DEFAULT_PROMPT, AsyncOCRClient, OCRClient, family_of
 from qwen_ocr._request import build_request
@@ -194,16 +190,13 @@ def main() -> int:
     finally:
         server.terminate()
         server.join()
-    table = Table("what", "qwen-ocr", "bare SDK", "ratio", "unit", "limit", "kept")
-    for row in rows:
-        numbers = (f"{number:.2f}" for number in (row.ours, row.bare))
-        ratio = f"{row.ours / row.bare:.3f}"
-        table.add_row(row.what, *numbers, ratio, row.unit, row.limit, "yes" if row.kept else "NO")
-    console = Console()
-    console.print(table)
-    versions = ", ".join(f"{name} {version(name)}" for name in ("qwen-ocr", "openai", "pillow"))
-    console.print(f"{os.cpu_count()} cores, {platform.platform()}")
-    console.print(f"Python {platform.python_version()}, {versions}")
+    cells = [
+        (row.what, row.ours, row.bare, row.ours / row.bare, row.unit, row.limit, row.kept)
+        for row in rows
+    ]
+    header = ("what", "qwen-ocr", "bare SDK", "ratio", "unit", "limit", "kept")
+    report.show("the client beside the bare SDK", header, cells)
+    report.show_circumstances()
     return 0 if all(row.kept for row in rows) else 1
 
 

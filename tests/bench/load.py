@@ -1,0 +1,118 @@
+"""A load generator: so many requests, so many at a time, to a server that may be anybody's."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from qwen_ocr import DEFAULT_PROMPT
+
+TIMEOUT = 600.0
+"""Seconds for one request: the replaced design makes callers wait for minutes."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call, built before the clock starts; `tokens` is the forced length of its answer."""
+
+    path: str
+    body: dict[str, Any]
+    tokens: int = 0
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a load came to. Latencies are seconds from sending a request to its whole answer."""
+
+    concurrency: int
+    pages_per_second: float
+    tokens_per_second: float
+    p50: float
+    p95: float
+    p99: float
+    failed: int
+
+
+def data_url(image: bytes) -> str:
+    """The image as requests carry it; its type is told from its bytes by the server."""
+    return f"data:image/png;base64,{base64.b64encode(image).decode()}"
+
+
+def chat(
+    model: str, image: bytes, tokens: int | None = None, prompt: str = DEFAULT_PROMPT
+) -> Request:
+    """A chat completion for one image; with `tokens`, of exactly that length (vLLM only)."""
+    content = [
+        {"type": "image_url", "image_url": {"url": data_url(image)}},
+        {"type": "text", "text": prompt},
+    ]
+    body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": content}]}
+    body["temperature"] = 0.0
+    if tokens is not None:
+        body |= {"max_tokens": tokens, "ignore_eos": True}
+    return Request("/v1/chat/completions", body, tokens or 0)
+
+
+def sample_images(folder: Path, kind: str, count: int) -> list[bytes]:
+    """`count` images of one kind of the evaluation set, in turn, if need be more than once."""
+    files = sorted(folder.glob(f"{kind}-*"))
+    return [files[number % len(files)].read_bytes() for number in range(count)]
+
+
+def run(
+    base_url: str, requests: Sequence[Request], concurrency: int, api_key: str | None = None
+) -> Load:
+    """Send all requests, `concurrency` at a time, and wait for every answer.
+
+    A failed request counts as failed, and its latency and tokens do not count.
+    """
+    return asyncio.run(_run(base_url, requests, concurrency, api_key))
+
+
+async def _run(
+    base_url: str, requests: Sequence[Request], concurrency: int, api_key: str | None
+) -> Load:
+    latencies: list[float] = []
+    tokens = failed = 0
+    waiting = iter(requests)
+
+    async def caller(client: httpx2.AsyncClient) -> None:
+        nonlocal tokens, failed
+        for request in waiting:
+            started = time.perf_counter()
+            try:
+                answer = await client.post(request.path, json=request.body)
+                answer.raise_for_status()
+            except httpx2.HTTPError:
+                failed += 1
+                continue
+            latencies.append(time.perf_counter() - started)
+            usage = answer.json().get("usage") or {}
+            tokens += usage.get("completion_tokens", request.tokens)
+
+    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+    limits = httpx2.Limits(max_connections=concurrency)
+    async with httpx2.AsyncClient(
+        base_url=base_url, timeout=TIMEOUT, headers=headers, limits=limits
+    ) as client:
+        started = time.perf_counter()
+        await asyncio.gather(*[caller(client) for _ in range(concurrency)])
+        seconds = time.perf_counter() - started
+    marks = statistics.quantiles(latencies, n=100) if len(latencies) > 1 else [float("nan")] * 99
+    return Load(
+        concurrency,
+        len(latencies) / seconds,
+        tokens / seconds,
+        marks[49],
+        marks[94],
+        marks[98],
+        failed,
+    )
