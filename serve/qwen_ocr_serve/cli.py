@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from qwen_ocr.cli import app
 from qwen_ocr_serve import launcher
+from qwen_ocr_serve.plan_command import plan_command
 from qwen_ocr_serve.settings import ENV_PREFIX, ServeSettings
 
 __all__ = ["app", "main"]
@@ -83,6 +84,9 @@ def serve(
         typer.echo(f"error: {exc}", err=True)
         raise typer.Exit(1) from exc
     launch.execute()
+
+
+app.command("plan", epilog="Example: qwen-ocr plan --model Qwen/Qwen3-VL-8B-Instruct")(plan_command)
 
 
 def main() -> None:

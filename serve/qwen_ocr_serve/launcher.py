@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NoReturn
 
+from qwen_ocr_serve.models import flags_of
 from qwen_ocr_serve.settings import BUNDLED_MODEL_NAME, ServeSettings
 from qwen_ocr_serve.torchvision_compat import builds_differ
 
@@ -87,7 +88,8 @@ def plan(
     environ: Mapping[str, str],
     extra: Sequence[str] = (),
 ) -> Launch:
-    """The command line for these settings. Pure: looks at nothing but its arguments.
+    """The command line for these settings. Looks at nothing but its arguments, and at the
+    `config.json` of a model that is a directory.
 
     `extra` are vLLM flags as the user wrote them; they come last, so they win.
     """
@@ -108,6 +110,7 @@ def plan(
         # The one flag that imports a module in the server's process just before the engine starts.
         "--tool-parser-plugin": "qwen_ocr_serve.startup_signals",
     }
+    flags |= flags_of(settings.model, local, settings.gpus)
     kv_cache_gib = settings.kv_cache_gib
     if kv_cache_gib is None and installation.cpu:
         kv_cache_gib = _CPU_KV_CACHE_GIB_BUNDLED if settings.bundled else _CPU_KV_CACHE_GIB
@@ -130,7 +133,7 @@ def plan(
         paths = [str(_STARTUP_DIR), environ.get("PYTHONPATH", "")]
         env["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
 
-    arguments = [word for flag in flags.items() for word in flag]
+    arguments = [word for flag in flags.items() for word in flag if word]
     return Launch([sys.executable, "-m", SERVER_MODULE, *arguments, *switches, *extra], env)
 
 
