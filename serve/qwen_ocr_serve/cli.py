@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from qwen_ocr.cli import app
 from qwen_ocr_serve import launcher
+from qwen_ocr_serve.doctor_command import doctor_command
 from qwen_ocr_serve.plan_command import plan_command
 from qwen_ocr_serve.settings import ENV_PREFIX, ServeSettings
 
@@ -87,6 +88,10 @@ def serve(
 
 
 app.command("plan", epilog="Example: qwen-ocr plan --model Qwen/Qwen3-VL-8B-Instruct")(plan_command)
+
+app.command("doctor", epilog="Example: qwen-ocr doctor --model Qwen/Qwen3-VL-8B-Instruct")(
+    doctor_command
+)
 
 
 def main() -> None:

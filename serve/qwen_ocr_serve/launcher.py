@@ -111,9 +111,7 @@ def plan(
         "--tool-parser-plugin": "qwen_ocr_serve.startup_signals",
     }
     flags |= flags_of(settings.model, local, settings.gpus)
-    kv_cache_gib = settings.kv_cache_gib
-    if kv_cache_gib is None and installation.cpu:
-        kv_cache_gib = _CPU_KV_CACHE_GIB_BUNDLED if settings.bundled else _CPU_KV_CACHE_GIB
+    kv_cache_gib = cpu_kv_cache_gib(settings) if installation.cpu else settings.kv_cache_gib
     if kv_cache_gib is not None:
         flags["--kv-cache-memory-bytes"] = str(int(kv_cache_gib * 2**30))
     # Swagger's files from vLLM's own package: the documentation works without internet access.
@@ -135,6 +133,12 @@ def plan(
 
     arguments = [word for flag in flags.items() for word in flag if word]
     return Launch([sys.executable, "-m", SERVER_MODULE, *arguments, *switches, *extra], env)
+
+
+def cpu_kv_cache_gib(settings: ServeSettings) -> float:
+    """The size of the KV cache on a machine without GPU, in GiB."""
+    default = _CPU_KV_CACHE_GIB_BUNDLED if settings.bundled else _CPU_KV_CACHE_GIB
+    return settings.kv_cache_gib or default
 
 
 def check(settings: ServeSettings) -> None:
