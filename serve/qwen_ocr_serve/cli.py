@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import sys
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
@@ -12,7 +13,7 @@ from qwen_ocr.cli import app
 from qwen_ocr_serve import launcher
 from qwen_ocr_serve.doctor_command import doctor_command
 from qwen_ocr_serve.plan_command import plan_command
-from qwen_ocr_serve.settings import ENV_PREFIX, ServeSettings
+from qwen_ocr_serve.settings import ENV_PREFIX, SECRET_FIELDS, ServeSettings
 
 __all__ = ["app", "main"]
 
@@ -20,7 +21,7 @@ _Command = TypeVar("_Command", bound=Callable[..., None])
 
 
 def _with_setting_options(command: _Command) -> _Command:
-    """Replace the command's `**options` by one option per field of `ServeSettings`."""
+    """Replace the command's `**options` by one option per setting that is not a secret."""
     own = [
         parameter
         for parameter in inspect.signature(command).parameters.values()
@@ -36,11 +37,12 @@ def _with_setting_options(command: _Command) -> _Command:
                 typer.Option(
                     help=field.description,
                     envvar=ENV_PREFIX + name.upper(),
-                    show_default=False if field.default is None else str(field.default),
+                    show_default=False if field.default in (None, "") else str(field.default),
                 ),
             ],
         )
         for name, field in ServeSettings.model_fields.items()
+        if name not in SECRET_FIELDS
     ]
     command.__signature__ = inspect.Signature([*own, *options])  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in (*own, *options)}
@@ -61,7 +63,8 @@ def serve(
 ) -> None:
     """Serve a Qwen-VL model over HTTP: the OpenAI API, and POST /api/v1/ocr.
 
-    Arguments win over QWEN_OCR_* environment variables, these over the file .env.
+    Arguments win over QWEN_OCR_* environment variables, these over the file .env. Keys are no
+    arguments: set QWEN_OCR_API_KEYS=name:secret, or name a file of them.
     SIGTERM ends the server after the running requests, Ctrl-C without waiting for them.
     """
     try:
@@ -75,7 +78,11 @@ def serve(
         raise typer.Exit(2) from exc
     try:
         launch = launcher.plan(
-            settings, launcher.Installation.detect(), os.environ, vllm_flags or []
+            settings,
+            launcher.Installation.detect(),
+            os.environ,
+            vllm_flags or [],
+            terminal=sys.stdout.isatty(),
         )
         if dry_run:
             typer.echo(str(launch))

@@ -4,6 +4,7 @@ There is no wrapper process: `exec` replaces this one, so signals, exit codes an
 are vLLM's own.
 """
 
+import ipaddress
 import json
 import os
 import shlex
@@ -15,6 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NoReturn
 
+from qwen_ocr_serve.keys import KeysError, load_keys
 from qwen_ocr_serve.models import flags_of
 from qwen_ocr_serve.settings import BUNDLED_MODEL_NAME, ServeSettings
 from qwen_ocr_serve.torchvision_compat import builds_differ
@@ -22,6 +24,13 @@ from qwen_ocr_serve.torchvision_compat import builds_differ
 PLUGIN_NAME = "qwen_ocr"
 # The `vllm` command looks for a distribution called vllm, which the CPU build is not.
 SERVER_MODULE = "vllm.entrypoints.launchers.api_server.entry"
+CONNECTOR_NAME = "qwen_ocr"
+_OWN_FLAGS = {
+    "--host": "use --host before the --, which makes sure that there is a key",
+    "--port": "use --port before the --",
+    "--uds": "the server listens on an address, see --host and --port",
+    "--api-key": "everybody on this machine could read it there; set QWEN_OCR_API_KEYS",
+}
 _STARTUP_DIR = Path(__file__).with_name("startup")
 # vLLM's own choice on a CPU is nearly all of the machine's memory, or a refusal to start.
 _CPU_KV_CACHE_GIB = 4.0
@@ -87,12 +96,20 @@ def plan(
     installation: Installation,
     environ: Mapping[str, str],
     extra: Sequence[str] = (),
+    *,
+    terminal: bool = False,
 ) -> Launch:
     """The command line for these settings. Looks at nothing but its arguments, and at the
     `config.json` of a model that is a directory.
 
-    `extra` are vLLM flags as the user wrote them; they come last, so they win.
+    `extra` are vLLM flags as the user wrote them; they come last, so they win. `terminal` says
+    whether people read the log as it is written. Raises `LaunchError` for a flag in `extra` that
+    would go round this server's own protection.
     """
+    for word in extra:
+        flag = word.partition("=")[0].replace("_", "-")
+        if flag in _OWN_FLAGS:
+            raise LaunchError(f"{flag} cannot be given to vLLM: {_OWN_FLAGS[flag]}")
     local = settings.local_model
     name = settings.served_model_name or settings.model
     flags = {
@@ -107,22 +124,37 @@ def plan(
         # What a request leaves open. Reading is not writing: models suggest a temperature of 0.7
         # and penalties, which invent text and ruin tables.
         "--override-generation-config": json.dumps({"temperature": 0.0, "repetition_penalty": 1.0}),
+        # Constrained answers hold no line breaks and indentation, in which models can go on and on.
+        "--structured-outputs-config": json.dumps(
+            {"backend": "guidance", "disable_any_whitespace": True}
+        ),
+        "--middleware": "qwen_ocr_serve.guard.Guard",
         # The one flag that imports a module in the server's process just before the engine starts.
         "--tool-parser-plugin": "qwen_ocr_serve.startup_signals",
     }
     flags |= flags_of(settings.model, local, settings.gpus)
     kv_cache_gib = cpu_kv_cache_gib(settings) if installation.cpu else settings.kv_cache_gib
+    log_format = settings.log_format
+    if log_format == "auto":
+        log_format = "text" if terminal else "json"
+    flags["--logging-config.formatter"] = log_format
     if kv_cache_gib is not None:
         flags["--kv-cache-memory-bytes"] = str(int(kv_cache_gib * 2**30))
     # Swagger's files from vLLM's own package: the documentation works without internet access.
-    switches = ["--enable-offline-docs"]
+    switches = ["--enable-offline-docs"] if settings.docs else ["--disable-fastapi-docs"]
+    # The guard writes a line for each request, with its id.
+    switches.append("--disable-uvicorn-access-log")
     if installation.cpu:
         # Compiling doubles the speed of a busy CPU server but more than doubles its start time;
         # `-- --no-enforce-eager` turns it on.
         switches.append("--enforce-eager")
 
     plugins = [plugin for plugin in environ.get("VLLM_PLUGINS", "").split(",") if plugin]
-    env = {"VLLM_PLUGINS": ",".join(dict.fromkeys([*plugins, PLUGIN_NAME]))}
+    env = {
+        "VLLM_PLUGINS": ",".join(dict.fromkeys([*plugins, PLUGIN_NAME])),
+        "VLLM_MEDIA_CONNECTOR": CONNECTOR_NAME,
+        **settings.variables(),
+    }
     if local is not None:
         env["HF_HUB_OFFLINE"] = "1"
     if "VLLM_NO_USAGE_STATS" not in environ:
@@ -144,7 +176,8 @@ def cpu_kv_cache_gib(settings: ServeSettings) -> float:
 def check(settings: ServeSettings) -> None:
     """Find in milliseconds what vLLM would report after half a minute, with a traceback.
 
-    Raises `LaunchError` if the model's directory or the port cannot be used.
+    Raises `LaunchError` if the model's directory, the keys or the port cannot be used, and if the
+    server would listen beyond this machine without a key.
     """
     local = settings.local_model
     if local is not None and not (local / "config.json").is_file():
@@ -153,11 +186,22 @@ def check(settings: ServeSettings) -> None:
             f"{local} does not hold {label} (no config.json); "
             f"set --model to a directory, a Hugging Face id or '{BUNDLED_MODEL_NAME}'"
         )
+    try:
+        keys = load_keys(settings)
+    except KeysError as exc:
+        raise LaunchError(str(exc)) from exc
     where = f"{settings.host}:{settings.port}"
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM
-        )[0]
+        addresses = socket.getaddrinfo(
+            settings.host or None, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        family, kind, protocol, _, address = addresses[0]
+        beyond = [a for *_, a in addresses if not ipaddress.ip_address(a[0]).is_loopback]
+        if beyond and not (keys or settings.allow_no_key):
+            raise LaunchError(
+                f"{where} can be reached from other machines, but there is no key: set "
+                "QWEN_OCR_API_KEYS=name:secret or --api-keys-file, or say --allow-no-key"
+            )
         with socket.socket(family, kind, protocol) as probe:
             # As the server itself does: a port whose last connections linger is free.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

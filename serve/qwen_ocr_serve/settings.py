@@ -7,10 +7,10 @@ the file `.env` in the working directory, the default.
 import difflib
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from dotenv import dotenv_values
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from qwen_ocr.settings import ClientSettings
@@ -34,6 +34,8 @@ class ServeSettings(BaseSettings):
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
+        # A message that quotes its input would put keys into logs.
+        hide_input_in_errors=True,
     )
 
     model: str = Field(
@@ -60,6 +62,52 @@ class ServeSettings(BaseSettings):
         ge=1,
         description="Requests accepted at a time, running or waiting; more are answered with 503.",
     )
+    api_keys: SecretStr | None = Field(
+        default=None,
+        description="Keys that open the server, as name:secret,name:secret. No argument, so that "
+        "no key is ever seen in a list of processes.",
+    )
+    api_keys_file: Path | None = Field(
+        default=None,
+        description="File with further keys, one name:secret a line; # begins a comment.",
+    )
+    allow_no_key: bool = Field(
+        default=False,
+        description="Listen beyond this machine although there is no key.",
+    )
+    max_concurrent_per_key: int | None = Field(
+        default=None,
+        ge=1,
+        description="Requests that each key may have running or waiting; more are answered with "
+        "429. No limit of its own if not set.",
+    )
+    max_body_mib: float = Field(
+        default=32, gt=0, description="Largest request in MiB; larger ones are answered with 413."
+    )
+    max_image_pixels: int = Field(
+        default=40_000_000,
+        ge=1,
+        description="Largest image in pixels, judged by its header before it is decoded. The "
+        "default takes an A4 page at 600 dpi.",
+    )
+    allowed_image_hosts: str = Field(
+        default="",
+        description="Hosts from which images may be fetched when a request names a URL, comma "
+        "separated: name, or name:port. None by default; private addresses never.",
+    )
+    body_timeout: float = Field(
+        default=60, gt=0, description="Seconds that a caller may take to send a request."
+    )
+    request_timeout: float = Field(
+        default=600,
+        gt=0,
+        description="Seconds that a request may take, waiting included; then it is ended with 504.",
+    )
+    open_metrics: bool = Field(default=False, description="Answer /metrics without a key.")
+    docs: bool = Field(default=True, description="Answer /docs and /openapi.json.")
+    log_format: Literal["auto", "text", "json"] = Field(
+        default="auto", description="auto is text on a terminal and JSON elsewhere."
+    )
     kv_cache_gib: float | None = Field(
         default=None,
         gt=0,
@@ -85,6 +133,25 @@ class ServeSettings(BaseSettings):
                 raise ValueError(f"unknown variable {name}; did you mean {nearest[0]}?")
         return data
 
+    def variables(self) -> dict[str, str]:
+        """The settings that were given, other than secrets, as `QWEN_OCR_*` variables.
+
+        Reading these variables gives the same settings: this is how they reach the process that
+        the server becomes. Secrets get there from where they came from.
+        """
+        given = self.model_dump(mode="json", include=self.model_fields_set - SECRET_FIELDS)
+        return {
+            ENV_PREFIX + name.upper(): str(value)
+            for name, value in given.items()
+            if value is not None
+        }
+
+    @property
+    def image_hosts(self) -> frozenset[str]:
+        """`allowed_image_hosts`, one by one, in lower case."""
+        hosts = (host.strip().lower() for host in self.allowed_image_hosts.split(","))
+        return frozenset(host for host in hosts if host)
+
     @property
     def bundled(self) -> bool:
         """Whether the model that ships in this package is the one to serve."""
@@ -97,3 +164,7 @@ class ServeSettings(BaseSettings):
             return BUNDLED_MODEL_PATH
         path = Path(self.model).expanduser()
         return path if path.exists() or self.model.startswith((".", "/", "~")) else None
+
+
+SECRET_FIELDS = frozenset({"api_keys"})
+"""Settings that come from the environment or `.env` only, and are never printed."""

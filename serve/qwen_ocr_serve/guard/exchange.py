@@ -1,0 +1,207 @@
+"""One request and its answer: what is changed on the way in and on the way out."""
+
+import asyncio
+import json
+import re
+import time
+import uuid
+from contextvars import ContextVar
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import Message, Receive, Scope, Send
+
+from qwen_ocr_serve.guard import problems
+from qwen_ocr_serve.guard.limits import Queue
+from qwen_ocr_serve.guard.observe import logger
+from qwen_ocr_serve.guard.problems import Problem
+from qwen_ocr_serve.guard.routes import Route
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:=+/-]{1,128}")
+_SECURITY_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+}
+_ERROR_EVENT = b'data: {"error"'
+_CLIENT_GONE = 499
+"""What nginx logs for a caller who did not wait for the answer; nobody ever receives it."""
+
+current: ContextVar["Exchange | None"] = ContextVar("current", default=None)
+"""The exchange that the running code works for: other parts of the server leave a problem there."""
+
+
+class Exchange:
+    """Passes one request to the application, and its answer back.
+
+    Gives it one id, the caller's if that is harmless; puts every error into the right form; and can
+    end the request, at its deadline or when the server stops, by telling the application that the
+    caller has gone, at which vLLM stops generating.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, queue: Queue) -> None:
+        headers = Headers(scope=scope)
+        given = headers.get("x-request-id", "")
+        self.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        self.scope = scope
+        self.route: Route | None = None
+        self.key_name: str | None = None
+        self.problem: Problem | None = None
+        """Why it failed; whoever knows best sets it before the answer starts."""
+        self.status = _CLIENT_GONE
+        self._wants_text = headers.get("accept", "").startswith("text/plain")
+        self._receive = receive
+        self._send = send
+        self._queue = queue
+        self._body: bytes | None = None
+        self._waiting: set[asyncio.Task[Message]] = set()
+        self._expired: Problem | None = None
+        self._start: Message | None = None
+        self._started = self._streaming = self._finished = False
+        self._error_body: list[bytes] = []
+        self._began = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken so far."""
+        return time.monotonic() - self._began
+
+    def application_scope(self) -> Scope:
+        """The scope for the application: it sees this request id, and no other."""
+        name = b"x-request-id"
+        headers = [pair for pair in self.scope["headers"] if pair[0] != name]
+        return {**self.scope, "headers": [*headers, (name, self.request_id.encode())]}
+
+    def replay(self, body: bytes) -> None:
+        """Let `receive` begin with this body, which has been read."""
+        self._body = body
+
+    async def receive(self) -> Message:
+        """The body in one piece, then the end of the connection: the real one, or the deadline."""
+        if self._body is not None:
+            body, self._body = self._body, None
+            return {"type": "http.request", "body": body, "more_body": False}
+        if self._expired:
+            return {"type": "http.disconnect"}
+        waiting = asyncio.ensure_future(self._next_message())
+        self._waiting.add(waiting)
+        try:
+            return await waiting
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if self._expired and not (task and task.cancelling()):
+                return {"type": "http.disconnect"}
+            waiting.cancel()
+            raise
+        finally:
+            self._waiting.discard(waiting)
+
+    async def _next_message(self) -> Message:
+        return await self._receive()
+
+    def expire(self, problem: Problem) -> None:
+        """End the request with this problem, unless it has ended."""
+        if self._expired is None and not self._finished:
+            self._expired = self.problem = problem
+            for waiting in self._waiting:
+                waiting.cancel()
+
+    async def send(self, message: Message) -> None:
+        """Pass on what the application answers; errors in the right form, streams as they come."""
+        if self._expired and not self._started:
+            return  # `finish` says why
+        if message["type"] == "http.response.start":
+            await self._begin(message)
+        elif message["type"] == "http.response.body":
+            await self._continue(message)
+        else:
+            await self._send(message)
+
+    async def _begin(self, message: Message) -> None:
+        self._start = message
+        if message["status"] >= 400 and self.route is not None and self.route.dialect != "own":
+            return  # held back until the body is there
+        self._streaming = (
+            Headers(raw=message["headers"]).get("content-type", "").startswith("text/event-stream")
+        )
+        await self._send_start(message)
+
+    async def _continue(self, message: Message) -> None:
+        if self._started:
+            if self._streaming:
+                message = self._with_request_id(message)
+            self._finished = not message.get("more_body")
+            await self._send(message)
+            return
+        self._error_body.append(message.get("body", b""))
+        if not message.get("more_body"):
+            assert self._start is not None, "the server sends no body before its start"
+            status, body = self._start["status"], b"".join(self._error_body)
+            if self.problem is None:
+                self.problem = problems.from_answer(status, body, self._queue.retry_after())
+            if self.problem.status >= 500:
+                logger.error(
+                    "request %s failed: %s", self.request_id, body[:1000].decode("utf-8", "replace")
+                )
+            await self.refuse(self.problem)
+
+    def _with_request_id(self, message: Message) -> Message:
+        """An error in the middle of a stream, in our form; every other event as it is."""
+        body: bytes = message.get("body", b"")
+        if not body.startswith(_ERROR_EVENT):
+            return message
+        error = json.loads(body.removeprefix(b"data: "))["error"]
+        status = error["code"] if isinstance(error.get("code"), int) else 500
+        self.problem = problems.from_answer(status, body.removeprefix(b"data: "), 1)
+        return {**message, "body": self._error_event(self.problem)}
+
+    def _error_event(self, problem: Problem) -> bytes:
+        return b"data: %s\n\n" % json.dumps(problem.openai(self.request_id)).encode()
+
+    async def refuse(self, problem: Problem) -> None:
+        """Answer with this problem, in the form of the route."""
+        self.problem = problem
+        form: Any
+        if self.route is not None and self.route.dialect == "envelope":
+            form = problem.text if self._wants_text else problem.envelope
+        else:
+            form = problem.openai
+        content = form(self.request_id)
+        text = isinstance(content, str)
+        body = content.encode() if text else json.dumps(content).encode()
+        headers = {
+            "content-type": "text/plain; charset=utf-8" if text else "application/json",
+            "content-length": str(len(body)),
+            **problem.headers,
+        }
+        raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+        await self._send_start(
+            {"type": "http.response.start", "status": problem.status, "headers": raw}
+        )
+        self._finished = True
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def finish(self) -> None:
+        """Complete an answer that the application left open because the request had expired."""
+        if self._expired is None or self._finished:
+            return
+        if not self._started:
+            await self.refuse(self._expired)
+            return
+        self._finished = True
+        body = self._error_event(self._expired) if self._streaming else b""
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def _send_start(self, message: Message) -> None:
+        headers = MutableHeaders(raw=list(message["headers"]))
+        headers["x-request-id"] = self.request_id
+        for name, value in _SECURITY_HEADERS.items():
+            headers.setdefault(name, value)
+        self._started = True
+        self.status = message["status"]
+        await self._send({**message, "headers": headers.raw})
+
+    @property
+    def started(self) -> bool:
+        """Whether a part of an answer is on its way."""
+        return self._started

@@ -1,0 +1,100 @@
+"""How many requests at a time, and how large and how slow their bodies may be."""
+
+import asyncio
+import math
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from starlette.types import Receive
+
+from qwen_ocr_serve.guard import problems
+
+_FIRST_GUESS = 1.0
+"""Seconds between two answers, as long as none has been given."""
+_SMOOTHING = 0.1
+"""Weight of the newest interval in the mean: the last twenty or so count."""
+_LONGEST_WAIT = 60
+"""Seconds; OpenAI's SDKs ignore a longer `Retry-After`."""
+
+
+class Queue:
+    """The places for requests, running or waiting, and the advice to those that get none.
+
+    Refusing here costs next to nothing: the body has not been read, no image decoded. vLLM's own
+    limit of the same size comes after both, and sees only those that the engine already has.
+    """
+
+    def __init__(self, limit: int, limit_per_key: int | None) -> None:
+        self._limit = limit
+        self._limit_per_key = limit_per_key
+        self._taken = 0
+        self._by_key: Counter[str | None] = Counter()
+        self._interval = _FIRST_GUESS
+        self._last_answer: float | None = None
+
+    @contextmanager
+    def place(self, key_name: str | None) -> Iterator[None]:
+        """Hold a place for as long as the block lasts. Raises `Problem` if there is none."""
+        if self._taken >= self._limit:
+            raise problems.queue_full(self._limit, self.retry_after())
+        per_key = self._limit_per_key
+        if per_key is not None and key_name is not None and self._by_key[key_name] >= per_key:
+            raise problems.key_limit(per_key, self.retry_after())
+        if self._taken == 0:
+            self._last_answer = None  # what came before was a pause, not work
+        self._taken += 1
+        self._by_key[key_name] += 1
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self._taken -= 1
+            self._by_key[key_name] -= 1
+            self._note_answer(started)
+
+    def _note_answer(self, started: float) -> None:
+        now = time.monotonic()
+        interval = now - max(started, self._last_answer or started)
+        self._interval += _SMOOTHING * (interval - self._interval)
+        self._last_answer = now
+
+    def retry_after(self) -> int:
+        """Seconds until about half of the queue should be free, at the present pace.
+
+        Scattered by a third either way, so that those who were refused together do not come back
+        together.
+        """
+        seconds = self._interval * self._taken / 2 * random.uniform(0.67, 1.33)
+        return min(max(math.ceil(seconds), 1), _LONGEST_WAIT)
+
+
+async def read_body(
+    receive: Receive, declared: int | None, *, limit: int, seconds: float
+) -> bytes | None:
+    """The whole body; `None` if the caller went away before it was complete.
+
+    `declared` is the Content-Length, `limit` in bytes. Raises `Problem` as
+    soon as the body is known to be too large, chunked ones included, or when it takes too long.
+    """
+    if declared is not None and declared > limit:
+        raise problems.body_too_large(limit)
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    return None
+                part = message.get("body", b"")
+                size += len(part)
+                if size > limit:
+                    raise problems.body_too_large(limit)
+                parts.append(part)
+                if not message.get("more_body"):
+                    return b"".join(parts)
+    except TimeoutError:
+        raise problems.body_too_slow(seconds) from None

@@ -1,0 +1,177 @@
+"""The order of things: route, key, limits, body, the application, the answer."""
+
+import asyncio
+import json
+import re
+import signal
+import sys
+from contextlib import ExitStack
+from typing import Any
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from qwen_ocr_serve.guard import observe, problems
+from qwen_ocr_serve.guard.exchange import Exchange, current
+from qwen_ocr_serve.guard.limits import Queue, read_body
+from qwen_ocr_serve.guard.problems import Problem
+from qwen_ocr_serve.guard.routes import RouteTable
+from qwen_ocr_serve.keys import load_keys
+from qwen_ocr_serve.settings import ServeSettings
+
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+class Guard:
+    """Lets through what the table of routes allows, and nothing else.
+
+    vLLM builds it without arguments beside the application, so it reads the settings itself: the
+    launcher left them in the environment. Raises what reading settings and keys raises.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        settings = ServeSettings()
+        self._app = app
+        self._keys = load_keys(settings)
+        self._routes = RouteTable(docs=settings.docs, open_metrics=settings.open_metrics)
+        self._queue = Queue(settings.max_queued_requests, settings.max_concurrent_per_key)
+        self._max_body = int(settings.max_body_mib * 2**20)
+        self._settings = settings
+        self._active: set[Exchange] = set()
+        self._draining = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or pass on the application's start and end."""
+        if scope["type"] == "lifespan":
+            # Held, because vLLM deletes the application's state before it ends.
+            state = scope["app"].state
+            self._drain_on_sigterm(state)
+            await self._app(scope, receive, send)
+            if state.engine_client.errored:
+                # vLLM would end with 0, which tells a supervisor that all is well. Its clean-up
+                # still runs: this leaves the event loop as an interrupt would.
+                asyncio.get_running_loop().call_soon(sys.exit, 1)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await self._answer(Exchange(scope, receive, send, self._queue), receive)
+
+    async def _answer(self, exchange: Exchange, receive: Receive) -> None:
+        self._active.add(exchange)
+        token = current.set(exchange)
+        try:
+            await self._pass(exchange, receive)
+        except Problem as problem:
+            await exchange.refuse(problem)
+        except Exception:
+            if exchange.started:
+                raise  # half an answer: only breaking the connection says so
+            observe.logger.exception("request %s failed", exchange.request_id)
+            await exchange.refuse(problems.internal_error())
+        finally:
+            current.reset(token)
+            self._active.discard(exchange)
+            self._report(exchange)
+
+    async def _pass(self, exchange: Exchange, receive: Receive) -> None:
+        scope = exchange.scope
+        headers = Headers(scope=scope)
+        route = exchange.route = self._routes.find(scope["path"])
+        if route is None:
+            raise problems.not_found(scope["path"])
+        preflight = scope["method"] == "OPTIONS" and "access-control-request-method" in headers
+        if scope["method"] not in route.methods and not preflight:
+            raise problems.wrong_method(scope["method"], route.methods)
+        if route.key and self._keys and not preflight:
+            exchange.key_name = self._owner(headers.get("authorization"))
+        if self._draining and route.key:
+            raise problems.shutting_down()
+        with ExitStack() as held:
+            if route.engine:
+                held.enter_context(self._queue.place(exchange.key_name))
+            if scope["method"] == "POST":
+                body = await self._read(headers, receive)
+                if body is None:
+                    return
+                exchange.replay(body)
+            await self._run(exchange, deadline=route.engine)
+
+    def _owner(self, authorization: str | None) -> str:
+        scheme, _, secret = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not secret:
+            raise problems.unauthorized(given=False)
+        owner = self._keys.owner(secret.strip())
+        if owner is None:
+            raise problems.unauthorized(given=True)
+        return owner
+
+    async def _read(self, headers: Headers, receive: Receive) -> bytes | None:
+        length = headers.get("content-length", "")
+        body = await read_body(
+            receive,
+            int(length) if length.isdecimal() else None,
+            limit=self._max_body,
+            seconds=self._settings.body_timeout,
+        )
+        # Half of a character cannot be encoded again, not even in an error that quotes it.
+        if body and _SURROGATE.search(body) and not await asyncio.to_thread(_encodable, body):
+            message = "the request holds half of a surrogate pair: send text as UTF-8"
+            raise Problem(400, "invalid_json", message)
+        return body
+
+    async def _run(self, exchange: Exchange, *, deadline: bool) -> None:
+        seconds = self._settings.request_timeout
+        timer = asyncio.get_running_loop().call_later(
+            max(seconds - exchange.seconds, 0) if deadline else 10 * seconds,
+            exchange.expire,
+            problems.deadline_exceeded(seconds),
+        )
+        try:
+            await self._app(exchange.application_scope(), exchange.receive, exchange.send)
+        finally:
+            timer.cancel()
+        await exchange.finish()
+
+    def _report(self, exchange: Exchange) -> None:
+        route, problem = exchange.route, exchange.problem
+        observe.finished(
+            request_id=exchange.request_id,
+            method=exchange.scope["method"],
+            route=route.path if route else None,
+            path=route.path if route else ascii(exchange.scope["path"])[:200],
+            key_name=exchange.key_name,
+            status=exchange.status,
+            code=problem.code if problem else "",
+            seconds=exchange.seconds,
+        )
+
+    def _drain_on_sigterm(self, state: Any) -> None:
+        """Finish what has begun before anything is taken apart.
+
+        At SIGTERM vLLM begins with the parts that prepare requests, which those that have not
+        reached the engine still need. So the HTTP server ends first, as it does when the engine
+        dies: it closes its port, waits for the last answer, and then lets vLLM clean up.
+        """
+        loop = asyncio.get_running_loop()
+
+        def drain() -> None:
+            observe.logger.info("shutting down, requests to finish: %d", len(self._active))
+            self._draining = True
+            state.server.should_exit = True
+            loop.call_later(self._settings.shutdown_timeout, self._expire_all)
+
+        loop.add_signal_handler(signal.SIGTERM, drain)
+
+    def _expire_all(self) -> None:
+        for exchange in self._active:
+            exchange.expire(problems.shutting_down())
+
+
+def _encodable(body: bytes) -> bool:
+    try:
+        json.dumps(json.loads(body), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    except (ValueError, RecursionError):
+        return True  # not JSON: whoever parses it says so
+    return True

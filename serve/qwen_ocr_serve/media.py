@@ -1,0 +1,129 @@
+"""How vLLM gets at the image of a request: its own extension point, `VLLM_MEDIA_CONNECTOR`.
+
+vLLM's connector fetches any URL, follows redirects, and answers several kinds of broken images with
+500. This one decodes `data:` URLs, fetches from allowed hosts only, looks at the size in the header
+before it decodes, and says what is wrong with an image as a problem of the request.
+"""
+
+import asyncio
+import io
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, NoReturn, TypeVar
+
+import pybase64
+from vllm.exceptions import VLLMClientError
+from vllm.multimodal.image import open_image
+from vllm.multimodal.media import MEDIA_CONNECTOR_REGISTRY, MediaConnector
+from vllm.multimodal.media.base import MediaIO
+from vllm.multimodal.media.connector import global_thread_pool
+from vllm.multimodal.media.image import ImageMediaIO
+
+from qwen_ocr_serve.guard.exchange import current
+from qwen_ocr_serve.guard.problems import Problem
+from qwen_ocr_serve.launcher import CONNECTOR_NAME
+from qwen_ocr_serve.media_urls import FetchError, ImageFetcher, URLNotAllowedError
+from qwen_ocr_serve.settings import ServeSettings
+
+_Media = TypeVar("_Media")
+
+_BAD_IMAGE = "the image cannot be read ({}): send a whole PNG, JPEG, WebP, GIF, BMP or TIFF file"
+
+
+class ImageRefusedError(VLLMClientError):
+    """An image that will not be read; vLLM answers with 400, the guard adds the code."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def _invalid(why: str) -> ImageRefusedError:
+    return ImageRefusedError("invalid_image", _BAD_IMAGE.format(why))
+
+
+@MEDIA_CONNECTOR_REGISTRY.register(CONNECTOR_NAME)
+class GuardedMediaConnector(MediaConnector):
+    """Loads images and nothing else; every failure is an `ImageRefusedError`."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        settings = ServeSettings()
+        self._hosts = settings.image_hosts
+        self._max_bytes = int(settings.max_body_mib * 2**20)
+        self._max_pixels = settings.max_image_pixels
+
+    @cached_property
+    def _fetcher(self) -> ImageFetcher:
+        return ImageFetcher(self._hosts)
+
+    def load_from_url(
+        self, url: str, media_io: MediaIO[_Media], *, fetch_timeout: int | None = None
+    ) -> NoReturn:
+        """Refused: the server loads asynchronously."""
+        raise NotImplementedError("images are loaded with load_from_url_async")
+
+    async def load_from_url_async(
+        self, url: str, media_io: MediaIO[_Media], *, fetch_timeout: int | None = None
+    ) -> _Media:
+        """The image behind a `data:` URL or one of an allowed host. Raises `ImageRefusedError`."""
+        try:
+            if not isinstance(media_io, ImageMediaIO):
+                raise ImageRefusedError("invalid_request", "this server reads images, nothing else")
+            if url[:5].lower() == "data:":
+                return await _in_thread(lambda: self._decode(_from_data_url(url), media_io))
+            data = await self._fetch(url)
+            return await _in_thread(lambda: self._decode(data, media_io))
+        except ImageRefusedError as refused:
+            exchange = current.get()
+            if exchange is not None:
+                exchange.problem = Problem(400, refused.code, str(refused))
+            raise
+
+    async def _fetch(self, url: str) -> bytes:
+        if not url[:8].lower().startswith(("http://", "https://")):
+            raise _invalid("it is neither a data: URL nor one of http or https")
+        if not self._hosts:
+            message = "this server fetches no URLs: send the image itself, as a data: URL"
+            raise ImageRefusedError("media_url_not_allowed", message)
+        try:
+            return await self._fetcher.fetch(url, self._max_bytes)
+        except URLNotAllowedError as exc:
+            message = f"{exc}: send the image itself, as a data: URL"
+            raise ImageRefusedError("media_url_not_allowed", message) from exc
+        except FetchError as exc:
+            message = f"the image cannot be fetched: {exc}"
+            raise ImageRefusedError("media_fetch_failed", message) from exc
+
+    def _decode(self, data: bytes, media_io: MediaIO[_Media]) -> _Media:
+        # Decoders meet broken files with whatever they stumble over: struct.error, SyntaxError,
+        # IndexError. All of them are about this image.
+        try:
+            with open_image(io.BytesIO(data)) as image:
+                width, height = image.size
+        except Exception as exc:
+            raise _invalid("it is empty" if not data else "it is not an image") from exc
+        if width * height > self._max_pixels:
+            raise ImageRefusedError(
+                "image_too_large",
+                f"the image has {width} x {height} pixels, this server takes {self._max_pixels}: "
+                "send a smaller one",
+            )
+        try:
+            return media_io.load_bytes(data)
+        except Exception as exc:
+            raise _invalid("it is damaged or cut off") from exc
+
+
+def _from_data_url(url: str) -> bytes:
+    header, comma, encoded = url.partition(",")
+    if not comma or not header.lower().endswith(";base64"):
+        raise _invalid("a data: URL begins with data:image/png;base64, and goes on with base64")
+    try:
+        return pybase64.b64decode(encoded, validate=True)
+    except ValueError as exc:
+        raise _invalid("it is not base64") from exc
+
+
+async def _in_thread(work: Callable[[], _Media]) -> _Media:
+    return await asyncio.get_running_loop().run_in_executor(global_thread_pool, work)

@@ -1,0 +1,174 @@
+"""`POST /api/v1/ocr`, the interface of the service that this one replaces.
+
+Its requests go, in the same process, through the handler that answers `/v1/chat/completions`, so
+they are validated, scheduled, limited and measured like all others. The guard turns every error
+into the envelope.
+"""
+
+import base64
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from pydantic import AwareDatetime, BaseModel, Field, StringConstraints, ValidationError
+from starlette.datastructures import UploadFile
+from vllm.entrypoints.openai.chat_completion.protocol import (
+    ChatCompletionRequest,
+    ChatCompletionResponse,
+)
+from vllm.entrypoints.serve.engine.protocol import ErrorResponse
+from vllm.entrypoints.serve.utils.api_utils import with_cancellation
+
+from qwen_ocr import DEFAULT_PROMPT
+from qwen_ocr.repetition import SERVER_DETECTION
+from qwen_ocr_serve.guard.routes import OCR_PATH
+
+NotBlank = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class OCRRequest(BaseModel):
+    """Body of `POST /api/v1/ocr`."""
+
+    image: NotBlank = Field(description="The image, base64, with or without a data: prefix.")
+    text: NotBlank = Field(description="The prompt.")
+
+
+class OCREnvelope(BaseModel):
+    """Every answer of `POST /api/v1/ocr`, failures included."""
+
+    success: bool
+    data: list[str] = Field(description="One string, the text; empty after a failure.")
+    message: str = Field(description="What went wrong, or why the text is incomplete.")
+    timestamp: AwareDatetime
+    request_id: str
+    code: str | None = Field(default=None, description="What went wrong, as a word for programs.")
+
+
+_INCOMPLETE = {
+    "length": "incomplete: the model's context was full before the text ended",
+    "repetition": "incomplete: stopped because the text began to repeat itself",
+}
+_UPLOAD = {
+    "type": "object",
+    "required": ["image"],
+    "properties": {
+        "image": {"type": "string", "format": "binary", "description": "The image's file."},
+        "text": {"type": "string", "description": "The prompt; reads all text if left out."},
+    },
+}
+
+router = APIRouter()
+
+
+def _unprocessable(where: str, message: str) -> HTTPException:
+    return HTTPException(
+        HTTPStatus.UNPROCESSABLE_ENTITY, f"{where}: {message}" if where else message
+    )
+
+
+async def _from_json(request: Request) -> OCRRequest:
+    try:
+        return OCRRequest.model_validate_json(await request.body())
+    except ValidationError as exc:
+        error = exc.errors()[0]
+        where = ".".join(str(part) for part in error["loc"])
+        if error["type"] == "json_invalid":
+            raise _unprocessable("", f"the body is not valid JSON: {error['msg']}") from exc
+        raise _unprocessable(where, error["msg"]) from exc
+
+
+async def _from_form(request: Request) -> OCRRequest:
+    async with request.form(max_files=1, max_fields=1) as form:
+        image, text = form.get("image"), form.get("text", DEFAULT_PROMPT)
+        if not isinstance(image, UploadFile):
+            raise _unprocessable("image", "send a file: curl -F image=@scan.png")
+        if not isinstance(text, str) or not text.strip():
+            raise _unprocessable("text", "the prompt is empty")
+        data = await image.read()
+        return OCRRequest.model_construct(image=base64.b64encode(data).decode(), text=text)
+
+
+async def read_body(request: Request) -> OCRRequest:
+    """The request, from JSON or from a form. Raises 422 for what misses something."""
+    if request.headers.get("content-type", "").startswith("multipart/form-data"):
+        return await _from_form(request)
+    return await _from_json(request)
+
+
+def _url(image: str) -> str:
+    """The image as vLLM wants it. Line breaks, which most encoders insert, are dropped.
+
+    The media type is not looked at: what the bytes are is decided when they are decoded.
+    """
+    if "://" in image[:8]:
+        return image  # refused, or fetched, by the same rules as everywhere
+    encoded = image.partition(",")[2] if image.startswith("data:") else image
+    return "data:image/png;base64," + "".join(encoded.split())
+
+
+def _chat(body: OCRRequest) -> ChatCompletionRequest:
+    content = [
+        {"type": "image_url", "image_url": {"url": _url(body.image)}},
+        {"type": "text", "text": body.text},
+    ]
+    return ChatCompletionRequest.model_validate(
+        {
+            "messages": [{"role": "user", "content": content}],
+            "temperature": 0.0,
+            "repetition_detection": SERVER_DETECTION,
+        }
+    )
+
+
+@router.post(
+    OCR_PATH,
+    response_model=None,
+    responses={
+        status.value: {"model": OCREnvelope}
+        for status in (
+            HTTPStatus.OK,
+            HTTPStatus.BAD_REQUEST,
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+            HTTPStatus.SERVICE_UNAVAILABLE,
+        )
+    },
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": OCRRequest.model_json_schema()},
+                "multipart/form-data": {"schema": _UPLOAD},
+            },
+        }
+    },
+)
+@with_cancellation  # type: ignore[untyped-decorator]  # vLLM leaves it without types
+async def read_image(
+    body: Annotated[OCRRequest, Depends(read_body)], raw_request: Request
+) -> Response:
+    """Read the text of one image. With `Accept: text/plain`, the answer is the text alone."""
+    answer = await raw_request.app.state.openai_serving_chat.create_chat_completion(
+        _chat(body), raw_request
+    )
+    if isinstance(answer, ErrorResponse):
+        return JSONResponse(answer.model_dump(), answer.error.code)
+    assert isinstance(answer, ChatCompletionResponse), "not a streaming request"
+    choice = answer.choices[0]
+    reason, text = choice.finish_reason or "", choice.message.content or ""
+    if raw_request.headers.get("accept", "").startswith("text/plain"):
+        return PlainTextResponse(text + "\n", headers={"X-Finish-Reason": reason})
+    return JSONResponse(_success(raw_request, text, _INCOMPLETE.get(reason, "")))
+
+
+def _success(request: Request, text: str, message: str) -> dict[str, Any]:
+    envelope = OCREnvelope(
+        success=True,
+        data=[text],
+        message=message,
+        timestamp=datetime.now(UTC),
+        request_id=request.headers["x-request-id"],  # which the guard has put there
+    )
+    return envelope.model_dump(mode="json", exclude_none=True)
