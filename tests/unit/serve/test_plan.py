@@ -1,6 +1,7 @@
 """The arithmetic of `qwen-ocr plan`, and what it says."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -185,3 +186,13 @@ def test_what_it_does_not_know_it_says(model: str, message: str) -> None:
     result = run("--model", model)
     assert message in result.stderr
     assert result.exit_code == (0 if "Thinking" in model else 1)
+
+
+def test_the_table_in_the_readme_is_what_plan_computes() -> None:
+    readme = (Path(__file__).parents[3] / "README.md").read_text()
+    rows = re.findall(r"^\| `(Qwen/\S+)` \| (\d+) GiB \| (\d+) \|", readme, re.MULTILINE)
+    assert len(rows) >= 5
+    for model, memory, pages in rows:
+        result = plan.compute(of_published(model), family_of(model), plan.Request(float(memory)))
+        assert result is not None
+        assert (model, result.pages_in_flight) == (model, int(pages))
