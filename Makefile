@@ -29,8 +29,9 @@ lint: $(STAMP) ## check style, formatting and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-bench: $(STAMP) ## measure what the client costs beside the bare SDK
+bench: $(STAMP) ## measure what the client costs beside the bare SDK, and the guard beside vLLM
 	@$(BIN)/python tests/bench/client_cost.py
+	@$(BIN)/python tests/bench/guard_cost.py
 
 # Processor minutes of training, and where its checkpoints lie. See serve/training/README.md.
 MINUTES ?= 80

@@ -17,8 +17,9 @@
     └── TruncatedError          the text is cut off; the error carries what there is
         └── RepetitionError     the model repeated itself without end, at every attempt
 
-Every error says what to do about it, and carries `status` (HTTP), `request_id` and `server_message`
-where there was an answer to take them from. Exceptions of the openai SDK never reach a caller:
+Every error says what to do about it, and carries `status` (HTTP), `code` (the server's word for
+programs, such as `invalid_image`), `request_id` and `server_message` where there was an answer to
+take them from. Exceptions of the openai SDK never reach a caller:
 `translate_errors` turns each into one of these and keeps it as `__cause__`.
 """
 
@@ -45,6 +46,7 @@ class OCRError(Exception):
         status: int | None = None,
         request_id: str | None = None,
         server_message: str | None = None,
+        code: str | None = None,
     ) -> None:
         evidence = [f"the server says: {server_message}"] if server_message else []
         evidence += [f"request id {request_id}"] if request_id else []
@@ -52,6 +54,7 @@ class OCRError(Exception):
         self.status = status
         self.request_id = request_id
         self.server_message = server_message
+        self.code = code
 
 
 class ConfigurationError(OCRError):
@@ -170,6 +173,8 @@ def translate_errors() -> Iterator[None]:
         raise ServerError(
             "the server failed in the middle of its answer: see its log",
             server_message=_server_message(exc.body) or exc.message,
+            request_id=_field(exc.body, "request_id"),
+            code=_field(exc.body, "code"),
         ) from exc
     except openai.OpenAIError as exc:
         raise OCRError(f"the openai SDK failed: {exc}") from exc
@@ -193,6 +198,7 @@ def _from_status(exc: "openai.APIStatusError") -> OCRError:
         "status": status,
         "request_id": exc.request_id,
         "server_message": _server_message(exc.body),
+        "code": _field(exc.body, "code"),
     }
     if status in (401, 403):
         return AuthenticationError(
@@ -235,6 +241,12 @@ def _from_connection(exc: "openai.APIConnectionError") -> OCRConnectionError:
         f"no answer from {url} ({exc.__cause__ or exc}): is the server running? Start one with "
         "`qwen-ocr serve`, or set base_url or QWEN_OCR_BASE_URL to where it is"
     )
+
+
+def _field(body: object, name: str) -> str | None:
+    """A text in an error body; plain vLLM has a number for a code, which is the status again."""
+    value = body.get(name) if isinstance(body, dict) else None
+    return value if isinstance(value, str) else None
 
 
 def _server_message(body: object) -> str | None:

@@ -67,13 +67,14 @@ class GuardedMediaConnector(MediaConnector):
         self, url: str, media_io: MediaIO[_Media], *, fetch_timeout: int | None = None
     ) -> _Media:
         """The image behind a `data:` URL or one of an allowed host. Raises `ImageRefusedError`."""
+        load = media_io.load_bytes
         try:
             if not isinstance(media_io, ImageMediaIO):
                 raise ImageRefusedError("invalid_request", "this server reads images, nothing else")
             if url[:5].lower() == "data:":
-                return await _in_thread(lambda: self._decode(_from_data_url(url), media_io))
+                return await _in_thread(lambda: self._decode(_from_data_url(url), load))
             data = await self._fetch(url)
-            return await _in_thread(lambda: self._decode(data, media_io))
+            return await _in_thread(lambda: self._decode(data, load))
         except ImageRefusedError as refused:
             exchange = current.get()
             if exchange is not None:
@@ -95,7 +96,7 @@ class GuardedMediaConnector(MediaConnector):
             message = f"the image cannot be fetched: {exc}"
             raise ImageRefusedError("media_fetch_failed", message) from exc
 
-    def _decode(self, data: bytes, media_io: MediaIO[_Media]) -> _Media:
+    def _decode(self, data: bytes, load: Callable[[bytes], _Media]) -> _Media:
         # Decoders meet broken files with whatever they stumble over: struct.error, SyntaxError,
         # IndexError. All of them are about this image.
         try:
@@ -110,7 +111,7 @@ class GuardedMediaConnector(MediaConnector):
                 "send a smaller one",
             )
         try:
-            return media_io.load_bytes(data)
+            return load(data)
         except Exception as exc:
             raise _invalid("it is damaged or cut off") from exc
 

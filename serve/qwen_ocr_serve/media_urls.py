@@ -41,7 +41,7 @@ def is_public(address: Address) -> bool:
         inner = address.ipv4_mapped or address.sixtofour
         if address in _NAT64:
             inner = IPv4Address(int(address) & 0xFFFFFFFF)
-        if address.teredo:
+        if address.teredo or address.is_site_local:
             return False
         if inner is not None:
             return is_public(inner)
@@ -109,7 +109,7 @@ class ImageFetcher:
         )
 
     async def _follow(self, session: aiohttp.ClientSession, url: str, max_bytes: int) -> bytes:
-        target = self._checked(URL, url)
+        target = self._checked(url)
         for _ in range(MAX_REDIRECTS + 1):
             async with session.get(target, allow_redirects=False) as response:
                 if response.status == 200:
@@ -117,13 +117,12 @@ class ImageFetcher:
                 location = response.headers.get("Location")
                 if response.status not in (301, 302, 303, 307, 308) or location is None:
                     raise FetchError(f"the host answered HTTP {response.status}")
-                here = target
-                target = self._checked(lambda text, here=here: here.join(URL(text)), location)
+                target = self._checked(location, target)
         raise FetchError(f"more than {MAX_REDIRECTS} redirects")
 
-    def _checked(self, parse: Callable[[str], URL], text: str) -> URL:
+    def _checked(self, text: str, base: URL | None = None) -> URL:
         try:
-            url = parse(text)
+            url = URL(text) if base is None else base.join(URL(text))
             host, port = url.host, url.port
         except ValueError as exc:
             raise URLNotAllowedError("this is not a URL") from exc

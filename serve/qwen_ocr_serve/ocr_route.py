@@ -126,13 +126,18 @@ def _chat(body: OCRRequest) -> ChatCompletionRequest:
     OCR_PATH,
     response_model=None,
     responses={
-        status.value: {"model": OCREnvelope}
+        status.value: {"model": OCREnvelope, "content": {"text/plain": {}}}
         for status in (
             HTTPStatus.OK,
             HTTPStatus.BAD_REQUEST,
+            HTTPStatus.UNAUTHORIZED,
+            HTTPStatus.REQUEST_TIMEOUT,
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             HTTPStatus.UNPROCESSABLE_ENTITY,
+            HTTPStatus.TOO_MANY_REQUESTS,
             HTTPStatus.INTERNAL_SERVER_ERROR,
             HTTPStatus.SERVICE_UNAVAILABLE,
+            HTTPStatus.GATEWAY_TIMEOUT,
         )
     },
     openapi_extra={

@@ -1,6 +1,6 @@
-"""vLLM's own OpenAI routes, with what it leaves unchecked: a prompt that says nothing.
+"""vLLM's own OpenAI routes, with what it leaves unchecked before it works on a request.
 
-The routes replace vLLM's, and call its handlers. The request ids of all of them are the guard's.
+The routes replace vLLM's and call its handlers, with request ids that are the guard's.
 """
 
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
-from pydantic import model_validator
+from pydantic import BaseModel, ModelWrapValidatorHandler, model_validator
 from vllm.entrypoints.openai.chat_completion.api_router import create_chat_completion
 from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
 from vllm.entrypoints.openai.responses.api_router import create_responses
@@ -18,6 +18,13 @@ from vllm.entrypoints.serve.engine.protocol import ErrorResponse
 from vllm.entrypoints.serve.utils.api_utils import validate_json_request
 from vllm.exceptions import VLLMValidationError
 
+MAX_CHOICES = 16
+"""Readings of one page in one request. Each is a sequence for the engine, but one place in the
+queue; and vLLM answers more than the queue holds with 503, as if they could be taken later."""
+
+_OTHER_MEDIA = frozenset(
+    {"audio_url", "input_audio", "audio_embeds", "video_url", "image_embeds", "prompt_embeds"}
+)
 _EMPTY = "the prompt is empty: say what to read, for instance 'Read all the text in the image.'"
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     HTTPStatus.OK.value: {"content": {"text/event-stream": {}}},
@@ -25,9 +32,13 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
         status.value: {"model": ErrorResponse}
         for status in (
             HTTPStatus.BAD_REQUEST,
+            HTTPStatus.UNAUTHORIZED,
             HTTPStatus.NOT_FOUND,
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            HTTPStatus.TOO_MANY_REQUESTS,
             HTTPStatus.INTERNAL_SERVER_ERROR,
             HTTPStatus.SERVICE_UNAVAILABLE,
+            HTTPStatus.GATEWAY_TIMEOUT,
         )
     },
 }
@@ -46,35 +57,61 @@ def _texts(content: Any) -> Iterator[str]:
             yield from _texts(part)
 
 
-class ChatRequest(ChatCompletionRequest):
-    """vLLM's chat request; at least one of its messages says something."""
+def _refuse_empty(parameter: str, *prompts: Any) -> None:
+    if not any(text.strip() for text in _texts(prompts)):
+        raise VLLMValidationError(_EMPTY, parameter=parameter)
+
+
+class _Checked(BaseModel):
+    """A request whose fields may be anything until vLLM's own validators have looked at them."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _refuse_wrong_types(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        # Some of vLLM's validators run before the types are checked, and take them for granted.
+        try:
+            return handler(data)
+        except (AttributeError, KeyError, TypeError) as exc:
+            raise VLLMValidationError("a field of the request has the wrong type") from exc
+
+
+class ChatRequest(_Checked, ChatCompletionRequest):
+    """vLLM's chat request, for text and images; at least one of its messages says something."""
 
     @model_validator(mode="after")
-    def _refuse_empty_prompt(self) -> Self:
-        if not any(text.strip() for text in _texts(self.messages)):
-            raise VLLMValidationError(_EMPTY, parameter="messages")
+    def _refuse_what_vllm_does_not(self) -> Self:
+        _refuse_empty("messages", self.messages)
+        if (self.n or 1) > MAX_CHOICES:
+            raise VLLMValidationError(f"at most {MAX_CHOICES} choices", parameter="n")
+        for message in self.messages:
+            content = message.get("content")
+            for part in content if isinstance(content, list) else ():
+                if isinstance(part, dict) and _OTHER_MEDIA & {part.get("type"), *part}:
+                    message_text = "this server reads text and images, nothing else"
+                    raise VLLMValidationError(message_text, parameter="messages")
         return self
 
 
-class ResponseRequest(ResponsesRequest):
+class ResponseRequest(_Checked, ResponsesRequest):
     """vLLM's request of the Responses API; it says something."""
 
     @model_validator(mode="after")
     def _refuse_empty_prompt(self) -> Self:
-        says = [self.instructions, self.input]
-        if self.prompt is None and not any(text.strip() for text in _texts(says)):
-            raise VLLMValidationError(_EMPTY, parameter="input")
+        if self.prompt is None:
+            _refuse_empty("input", self.instructions, self.input)
         return self
 
 
 @router.post("/v1/chat/completions", responses=_RESPONSES)
 async def chat(request: ChatRequest, raw_request: Request) -> Response:
     """Create a chat completion, as OpenAI does."""
-    return await create_chat_completion(request, raw_request)
+    answer: Response = await create_chat_completion(request, raw_request)
+    return answer
 
 
 @router.post("/v1/responses", responses=_RESPONSES)
 async def responses(request: ResponseRequest, raw_request: Request) -> Response:
     """Create a response, as OpenAI does."""
     request.request_id = "resp_" + raw_request.headers["x-request-id"]
-    return await create_responses(request, raw_request)
+    answer: Response = await create_responses(request, raw_request)
+    return answer

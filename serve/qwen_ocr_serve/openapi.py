@@ -34,7 +34,7 @@ def only_listed(description: dict[str, Any]) -> dict[str, Any]:
         operations = description["paths"].get(route.path, {})
         for method, operation in operations.items():
             if method.upper() in route.methods:
-                secured = {"security": [{"key": []}]} if route.key else {}
+                secured: dict[str, Any] = {"security": [{"key": []}]} if route.key else {}
                 paths.setdefault(route.path, {})[method] = {**operation, **secured}
     schemas = description.get("components", {}).get("schemas", {})
     needed: set[str] = set()

@@ -1,5 +1,7 @@
 """How a server starts, refuses to start and ends. Each start takes half a minute, so few do."""
 
+import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -55,18 +57,55 @@ def test_sigterm_while_starting_leaves_nothing_behind(tmp_path: Path) -> None:
         assert starting.stop() == 128 + signal.SIGTERM
 
 
-def test_sigterm_lets_running_requests_finish(tmp_path: Path) -> None:
+def test_a_killed_engine_fails_everybody_at_once_and_ends_the_server(tmp_path: Path) -> None:
     request = {
         "messages": [{"role": "user", "content": "Go on."}],
-        "max_tokens": 200,
+        "max_tokens": 4000,
         "ignore_eos": True,
     }
-    with LocalServer(tmp_path / "log") as running, ThreadPoolExecutor() as pool:
+    with LocalServer(tmp_path / "log") as running, ThreadPoolExecutor(6) as pool:
         running.wait_until_ready()
         url = f"{running.base_url}/v1/chat/completions"
-        answer = pool.submit(httpx2.post, url, json=request, timeout=60)
-        while not httpx2.get(f"{running.base_url}/health").json()["concurrent_requests"]:
-            assert not answer.done(), answer.result().text
-        assert running.stop() == 0, running.log_tail()
-        assert answer.result().status_code == 200
-        assert answer.result().json()["usage"]["completion_tokens"] == 200
+        whole = [pool.submit(httpx2.post, url, json=request, timeout=120) for _ in range(3)]
+        streams = [
+            pool.submit(httpx2.post, url, json={**request, "stream": True}, timeout=120)
+            for _ in range(3)
+        ]
+        while httpx2.get(f"{running.base_url}/health").json()["concurrent_requests"] < 6:
+            assert not any(answer.done() for answer in whole + streams)
+        os.kill(engine_of(running), signal.SIGKILL)
+        killed = time.monotonic()
+        for answer in whole:
+            response = answer.result()
+            assert response.status_code == 503
+            assert response.json()["error"]["code"] == "engine_dead"
+            assert "retry-after" in response.headers
+        for answer in streams:
+            assert "engine_dead" in answer.result().text
+        assert time.monotonic() - killed < 15
+        assert running.process.wait(30) != 0, running.log_tail()
+        assert time.monotonic() - killed < 30
+
+
+def test_a_dead_engine_is_unhealthy_and_ends_an_idle_server(tmp_path: Path) -> None:
+    with LocalServer(tmp_path / "log") as running:
+        running.wait_until_ready()
+        os.kill(engine_of(running), signal.SIGKILL)
+        killed = time.monotonic()
+        statuses = set()
+        while running.process.poll() is None:
+            assert time.monotonic() - killed < 30, running.log_tail()
+            with contextlib.suppress(httpx2.ConnectError, httpx2.ReadError):
+                statuses.add(httpx2.get(f"{running.base_url}/health").status_code)
+        assert 503 in statuses
+        assert running.process.returncode == 1, running.log_tail()
+
+
+def engine_of(server: LocalServer) -> int:
+    """The engine's process id; the server's own children are not all engines."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+            ours = os.getpgid(int(process.name)) == server.process.pid
+            if ours and b"EngineCore" in (process / "cmdline").read_bytes():
+                return int(process.name)
+    raise AssertionError("no engine")

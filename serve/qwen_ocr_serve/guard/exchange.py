@@ -139,10 +139,9 @@ class Exchange:
             status, body = self._start["status"], b"".join(self._error_body)
             if self.problem is None:
                 self.problem = problems.from_answer(status, body, self._queue.retry_after())
-            if self.problem.status >= 500:
-                logger.error(
-                    "request %s failed: %s", self.request_id, body[:1000].decode("utf-8", "replace")
-                )
+            if status == 500:
+                words = body[:1000].decode("utf-8", "replace")
+                logger.error("request %s failed: %s", self.request_id, words)
             await self.refuse(self.problem)
 
     def _with_request_id(self, message: Message) -> Message:
@@ -156,7 +155,7 @@ class Exchange:
         return {**message, "body": self._error_event(self.problem)}
 
     def _error_event(self, problem: Problem) -> bytes:
-        return b"data: %s\n\n" % json.dumps(problem.openai(self.request_id)).encode()
+        return b"data: %s\n\n" % _json(problem.openai(self.request_id))
 
     async def refuse(self, problem: Problem) -> None:
         """Answer with this problem, in the form of the route."""
@@ -168,7 +167,7 @@ class Exchange:
             form = problem.openai
         content = form(self.request_id)
         text = isinstance(content, str)
-        body = content.encode() if text else json.dumps(content).encode()
+        body = content.encode() if text else _json(content)
         headers = {
             "content-type": "text/plain; charset=utf-8" if text else "application/json",
             "content-length": str(len(body)),
@@ -205,3 +204,7 @@ class Exchange:
     def started(self) -> bool:
         """Whether a part of an answer is on its way."""
         return self._started
+
+
+def _json(content: object) -> bytes:
+    return json.dumps(content, ensure_ascii=False).encode()

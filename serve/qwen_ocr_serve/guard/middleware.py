@@ -45,9 +45,9 @@ class Guard:
         if scope["type"] == "lifespan":
             # Held, because vLLM deletes the application's state before it ends.
             state = scope["app"].state
-            self._drain_on_sigterm(state)
+            self._drain_on_signals(state)
             await self._app(scope, receive, send)
-            if state.engine_client.errored:
+            if state.engine_client.errored and not self._draining:
                 # vLLM would end with 0, which tells a supervisor that all is well. Its clean-up
                 # still runs: this leaves the event loop as an interrupt would.
                 asyncio.get_running_loop().call_soon(sys.exit, 1)
@@ -145,22 +145,23 @@ class Guard:
             seconds=exchange.seconds,
         )
 
-    def _drain_on_sigterm(self, state: Any) -> None:
+    def _drain_on_signals(self, state: Any) -> None:
         """Finish what has begun before anything is taken apart.
 
-        At SIGTERM vLLM begins with the parts that prepare requests, which those that have not
-        reached the engine still need. So the HTTP server ends first, as it does when the engine
-        dies: it closes its port, waits for the last answer, and then lets vLLM clean up.
+        vLLM begins with the parts that prepare requests, which those that have not reached the
+        engine still need. So the HTTP server ends first, as it does when the engine dies: it closes
+        its port, waits for the last answer, and then lets vLLM clean up. Ctrl-C waits for nothing.
         """
         loop = asyncio.get_running_loop()
 
-        def drain() -> None:
+        def drain(seconds: float) -> None:
             observe.logger.info("shutting down, requests to finish: %d", len(self._active))
             self._draining = True
             state.server.should_exit = True
-            loop.call_later(self._settings.shutdown_timeout, self._expire_all)
+            loop.call_later(seconds, self._expire_all)
 
-        loop.add_signal_handler(signal.SIGTERM, drain)
+        loop.add_signal_handler(signal.SIGTERM, drain, self._settings.shutdown_timeout)
+        loop.add_signal_handler(signal.SIGINT, drain, 0)
 
     def _expire_all(self) -> None:
         for exchange in self._active:

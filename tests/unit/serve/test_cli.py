@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from qwen_ocr_serve.cli import app
 from qwen_ocr_serve.launcher import Installation, Launch
-from qwen_ocr_serve.settings import ServeSettings
+from qwen_ocr_serve.settings import SECRET_FIELDS, ServeSettings
 
 
 def serve(*arguments: str) -> Result:
@@ -18,13 +18,19 @@ def serve(*arguments: str) -> Result:
 
 def test_every_setting_is_an_option_with_its_variable() -> None:
     output = serve("--help").output
-    for name in ServeSettings.model_fields:
+    assert "--api-keys " not in output
+    assert "QWEN_OCR_API_KEYS=name:secret" in output
+    for name in set(ServeSettings.model_fields) - SECRET_FIELDS:
         assert "--" + name.replace("_", "-") in output
         assert f"QWEN_OCR_{name.upper()}" in output
 
 
-def test_dry_run_prints_the_command_and_starts_nothing() -> None:
+def test_dry_run_prints_the_command_and_starts_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("QWEN_OCR_API_KEYS", "alice:wonder")
     result = serve("--dry-run", "--port", "9000", "--", "--seed", "1")
+    assert "wonder" not in result.output
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
     assert lines[0] == "VLLM_PLUGINS=qwen_ocr \\"

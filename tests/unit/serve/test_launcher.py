@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from qwen_ocr_serve import launcher
 from qwen_ocr_serve.launcher import Installation, Launch, LaunchError, check, plan
@@ -64,6 +65,10 @@ def test_every_setting_reaches_vllm() -> None:
         "--max-num-queued-reqs": "64",
         "--kv-cache-memory-bytes": str(2**29),
         "--shutdown-timeout": "7",
+        "--structured-outputs-config": '{"backend": "guidance", "disable_any_whitespace": true}',
+        "--middleware": "qwen_ocr_serve.guard.Guard",
+        "--disable-uvicorn-access-log": "",
+        "--logging-config.formatter": "json",
         "--override-generation-config": '{"temperature": 0.0, "repetition_penalty": 1.0}',
         "--tool-parser-plugin": "qwen_ocr_serve.startup_signals",
         "--enable-offline-docs": "",
@@ -88,6 +93,50 @@ def test_cpu_flags_stay_off_gpus() -> None:
     only_cpu = set(flags(cpu)) - set(flags(gpu))
     assert only_cpu == {"--enforce-eager", "--kv-cache-memory-bytes"}
     assert set(cpu.env) - set(gpu.env) == {"PYTHONPATH"}
+
+
+def test_the_log_is_text_for_people_and_json_for_machines() -> None:
+    for log_format, terminal, expected in (
+        ("auto", True, "text"),
+        ("auto", False, "json"),
+        ("text", False, "text"),
+        ("json", True, "json"),
+    ):
+        settings = ServeSettings(log_format=log_format)
+        launch = plan(settings, GPU, {}, terminal=terminal)
+        assert flags(launch)["--logging-config.formatter"] == expected
+
+
+def test_the_documentation_can_be_turned_off() -> None:
+    words = flags(planned(ServeSettings(docs=False)))
+    assert "--disable-fastapi-docs" in words
+    assert "--enable-offline-docs" not in words
+
+
+def test_the_settings_reach_the_process_that_the_server_becomes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = ServeSettings(
+        max_body_mib=0.5, open_metrics=True, allowed_image_hosts="a.example,B.example:8080"
+    )
+    for name, value in planned(given).env.items():
+        monkeypatch.setenv(name, value)
+    read = ServeSettings()
+    assert (read.max_body_mib, read.open_metrics) == (0.5, True)
+    assert read.image_hosts == {"a.example", "b.example:8080"}
+
+
+def test_no_key_is_in_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QWEN_OCR_API_KEYS", "alice:wonder")
+    launch = planned(ServeSettings())
+    assert "wonder" not in str(launch)
+    assert "QWEN_OCR_API_KEYS" not in launch.env
+
+
+@pytest.mark.parametrize("flag", ["--host", "--host=0.0.0.0", "--api-key", "--api_key=x", "--uds"])
+def test_flags_that_go_round_the_protection_are_refused(flag: str) -> None:
+    with pytest.raises(LaunchError, match="cannot be given to vLLM"):
+        plan(ServeSettings(), GPU, {}, [flag, "x"])
 
 
 def test_a_cpu_cache_has_a_size_and_a_larger_one_for_real_models() -> None:
@@ -167,4 +216,34 @@ def test_a_port_in_use_fails_the_check(tmp_path: Path) -> None:
 
 def test_a_foreign_address_fails_the_check(tmp_path: Path) -> None:
     with pytest.raises(LaunchError, match=r"cannot listen on 192\.0\.2\.1:8000"):
-        check(ServeSettings(model=model_directory(tmp_path), host="192.0.2.1"))
+        check(ServeSettings(model=model_directory(tmp_path), host="192.0.2.1", allow_no_key=True))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.0.2.1"])
+def test_beyond_this_machine_only_with_a_key(tmp_path: Path, host: str) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    model = model_directory(tmp_path)
+    with pytest.raises(LaunchError, match="there is no key: set QWEN_OCR_API_KEYS"):
+        check(ServeSettings(model=model, host=host, port=port))
+    if host != "192.0.2.1":
+        check(ServeSettings(model=model, host=host, port=port, allow_no_key=True))
+        keys = tmp_path / "keys"
+        keys.write_text("alice:wonder")
+        check(ServeSettings(model=model, host=host, port=port, api_keys_file=keys))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost"])
+def test_on_this_machine_no_key_is_needed(tmp_path: Path, host: str) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    check(ServeSettings(model=model_directory(tmp_path), host=host, port=port))
+
+
+def test_bad_keys_fail_the_check(tmp_path: Path) -> None:
+    settings = ServeSettings(model=model_directory(tmp_path), api_keys=SecretStr("wonder"))
+    with pytest.raises(LaunchError, match="write name:secret") as caught:
+        check(settings)
+    assert "wonder" not in str(caught.value)

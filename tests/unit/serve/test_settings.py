@@ -65,6 +65,12 @@ def test_the_clients_variables_are_known(monkeypatch: pytest.MonkeyPatch) -> Non
         ("kv_cache_gib", 0),
         ("shutdown_timeout", -1),
         ("model", ""),
+        ("max_body_mib", 0),
+        ("max_image_pixels", 0),
+        ("max_concurrent_per_key", 0),
+        ("body_timeout", 0),
+        ("request_timeout", -1),
+        ("log_format", "xml"),
     ],
 )
 def test_values_out_of_range_are_refused(name: str, value: object) -> None:

