@@ -111,7 +111,8 @@ def _linear_state_bytes(text: dict[str, Any]) -> int:
     keys, values = text["linear_num_key_heads"], text["linear_num_value_heads"]
     recurrent: int = values * key_size * value_size * _BYTES_32_BIT
     channels: int = 2 * keys * key_size + values * value_size
-    return recurrent + channels * (text["linear_conv_kernel_dim"] - 1) * BYTES_16_BIT
+    inputs: int = channels * (text["linear_conv_kernel_dim"] - 1)
+    return recurrent + inputs * BYTES_16_BIT
 
 
 def of_directory(path: Path) -> Architecture:

@@ -23,7 +23,7 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["doctor", *arguments], env={"COLUMNS": "200"})
 
 
-def context(server_url: str | None = None, **settings: object) -> Context:
+def context(server_url: str | None = None, /, **settings: object) -> Context:
     return Context(ServeSettings(**settings), server_url)  # type: ignore[arg-type]
 
 
