@@ -51,7 +51,9 @@ class LocalServer:
         self.port = free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
         self._argv = [sys.executable, "-m", "qwen_ocr_serve.cli", "serve"]
-        self._argv += ["--host", "127.0.0.1", "--port", str(self.port), *serve_args]
+        self._argv += ["--host", "127.0.0.1", "--port", str(self.port)]
+        # For the people who read the end of the log in an error.
+        self._argv += ["--log-format", "text", *serve_args]
         self._env = {**os.environ, **(env or {})}
         self.process: subprocess.Popen[bytes]
 

@@ -160,7 +160,7 @@ def test_an_odd_body(http: httpx2.Client, name: str, body: bytes) -> None:
     ],
 )
 def test_an_odd_form(http: httpx2.Client, content_type: str, body: bytes) -> None:
-    headers = {"Content-Type": content_type.encode("latin-1")}
+    headers = {b"Content-Type": content_type.encode("latin-1")}
     for path in (CHAT, OCR):
         response = http.post(path, content=body, headers=headers)
         assert 400 <= response.status_code < 500, response.text

@@ -42,7 +42,7 @@ def protected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]
     folder = tmp_path_factory.mktemp("protected")
     keys = folder / "keys"
     keys.write_text(f"bob:{BOB}\n")
-    arguments = ["--host", "0.0.0.0", "--api-keys-file", str(keys)]
+    arguments = ["--host", "0.0.0.0", "--api-keys-file", str(keys), "--log-format", "json"]
     with LocalServer(folder / "log", arguments, SETTINGS) as server:
         server.wait_until_ready()
         yield server

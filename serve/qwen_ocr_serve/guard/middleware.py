@@ -94,7 +94,7 @@ class Guard:
                 if body is None:
                     return
                 exchange.replay(body)
-            await self._run(exchange, deadline=route.engine)
+            await self._run(exchange)
 
     def _owner(self, authorization: str | None) -> str:
         scheme, _, secret = (authorization or "").partition(" ")
@@ -119,10 +119,10 @@ class Guard:
             raise Problem(400, "invalid_json", message)
         return body
 
-    async def _run(self, exchange: Exchange, *, deadline: bool) -> None:
+    async def _run(self, exchange: Exchange) -> None:
         seconds = self._settings.request_timeout
         timer = asyncio.get_running_loop().call_later(
-            max(seconds - exchange.seconds, 0) if deadline else 10 * seconds,
+            max(seconds - exchange.seconds, 0),
             exchange.expire,
             problems.deadline_exceeded(seconds),
         )

@@ -113,6 +113,29 @@ def test_server_message(body: object, message: str | None) -> None:
     assert caught.value.server_message == message
 
 
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"message": "m", "code": "image_too_large"}, "image_too_large"),
+        ({"message": "m", "code": 400}, None),  # plain vLLM: the status again
+        ({}, None),
+        ("text", None),
+    ],
+)
+def test_code(body: object, code: str | None) -> None:
+    response = httpx2.Response(400, request=REQUEST)
+    with pytest.raises(OCRError) as caught, translate_errors():
+        raise openai.BadRequestError("failed", response=response, body=body)
+    assert caught.value.code == code
+
+
+def test_an_error_within_a_stream_keeps_code_and_request_id() -> None:
+    body = {"message": "m", "code": "engine_dead", "request_id": "req-9"}
+    with pytest.raises(errors.ServerError, match="request id req-9") as caught, translate_errors():
+        raise openai.APIError("failed", REQUEST, body=body)
+    assert (caught.value.code, caught.value.request_id) == ("engine_dead", "req-9")
+
+
 def test_other_exceptions_pass() -> None:
     with pytest.raises(KeyboardInterrupt), translate_errors():
         raise KeyboardInterrupt

@@ -217,7 +217,7 @@ def test_one_request_id_is_the_callers_or_a_new_one(serve: Serve) -> None:
             assert response.json() == {"id": [given]}
             assert response.headers.get_list("x-request-id") == [given]
         for given in ("", "a b", "a" * 129, "é".encode("latin-1").decode("latin-1"), "<script>"):
-            headers = [("X-Request-Id", given.encode("latin-1"))]
+            headers = [(b"X-Request-Id", given.encode("latin-1"))]
             response = client.post(CHAT, json={"do": "echo"}, headers=headers)
             (used,) = response.json()["id"]
             assert used != given

@@ -102,7 +102,7 @@ def test_the_log_is_text_for_people_and_json_for_machines() -> None:
         ("text", False, "text"),
         ("json", True, "json"),
     ):
-        settings = ServeSettings(log_format=log_format)
+        settings = ServeSettings.model_validate({"log_format": log_format})
         launch = plan(settings, GPU, {}, terminal=terminal)
         assert flags(launch)["--logging-config.formatter"] == expected
 
