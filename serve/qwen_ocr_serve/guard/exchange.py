@@ -57,7 +57,9 @@ class Exchange:
         self._waiting: set[asyncio.Task[Message]] = set()
         self._expired: Problem | None = None
         self._start: Message | None = None
-        self._started = self._streaming = self._finished = False
+        self.started = False
+        """Whether a part of the answer is on its way."""
+        self._streaming = self._finished = False
         self._error_body: list[bytes] = []
         self._began = time.monotonic()
 
@@ -83,7 +85,7 @@ class Exchange:
             return {"type": "http.request", "body": body, "more_body": False}
         if self._expired:
             return {"type": "http.disconnect"}
-        waiting = asyncio.ensure_future(self._next_message())
+        waiting = asyncio.ensure_future(self._receive())
         self._waiting.add(waiting)
         try:
             return await waiting
@@ -96,9 +98,6 @@ class Exchange:
         finally:
             self._waiting.discard(waiting)
 
-    async def _next_message(self) -> Message:
-        return await self._receive()
-
     def expire(self, problem: Problem) -> None:
         """End the request with this problem, unless it has ended."""
         if self._expired is None and not self._finished:
@@ -108,7 +107,7 @@ class Exchange:
 
     async def send(self, message: Message) -> None:
         """Pass on what the application answers; errors in the right form, streams as they come."""
-        if self._expired and not self._started:
+        if self._expired and not self.started:
             return  # `finish` says why
         if message["type"] == "http.response.start":
             await self._begin(message)
@@ -127,7 +126,7 @@ class Exchange:
         await self._send_start(message)
 
     async def _continue(self, message: Message) -> None:
-        if self._started:
+        if self.started:
             if self._streaming:
                 message = self._with_request_id(message)
             self._finished = not message.get("more_body")
@@ -184,7 +183,7 @@ class Exchange:
         """Complete an answer that the application left open because the request had expired."""
         if self._expired is None or self._finished:
             return
-        if not self._started:
+        if not self.started:
             await self.refuse(self._expired)
             return
         self._finished = True
@@ -196,14 +195,9 @@ class Exchange:
         headers["x-request-id"] = self.request_id
         for name, value in _SECURITY_HEADERS.items():
             headers.setdefault(name, value)
-        self._started = True
+        self.started = True
         self.status = message["status"]
         await self._send({**message, "headers": headers.raw})
-
-    @property
-    def started(self) -> bool:
-        """Whether a part of an answer is on its way."""
-        return self._started
 
 
 def _json(content: object) -> bytes:
