@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
 import typer
-from pydantic import ValidationError
 
 from qwen_ocr.cli import app
 from qwen_ocr_serve import launcher
+from qwen_ocr_serve.command_settings import settings_or_exit
 from qwen_ocr_serve.doctor_command import doctor_command
 from qwen_ocr_serve.plan_command import plan_command
 from qwen_ocr_serve.settings import ENV_PREFIX, SECRET_FIELDS, ServeSettings
@@ -67,15 +67,7 @@ def serve(
     arguments: set QWEN_OCR_API_KEYS=name:secret, or name a file of them.
     SIGTERM ends the server after the running requests, Ctrl-C without waiting for them.
     """
-    try:
-        settings = ServeSettings(
-            **{name: value for name, value in options.items() if value is not None}
-        )
-    except ValidationError as exc:
-        for error in exc.errors():
-            where = "".join(f"--{part}: ".replace("_", "-") for part in error["loc"])
-            typer.echo(f"error: {where}{error['msg'].removeprefix('Value error, ')}", err=True)
-        raise typer.Exit(2) from exc
+    settings = settings_or_exit(**options)
     try:
         launch = launcher.plan(
             settings,

@@ -3,12 +3,11 @@
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
 from qwen_ocr.errors import ConfigurationError
 from qwen_ocr.settings import ClientSettings
+from qwen_ocr_serve.command_settings import settings_or_exit
 from qwen_ocr_serve.doctor import CHECKS, Context, Level
-from qwen_ocr_serve.settings import ServeSettings
 
 _COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red"}
 
@@ -29,11 +28,10 @@ def doctor_command(
 
     Reads the same variables and .env as `serve`. The exit code is 1 if anything is broken.
     """
-    wanted = {"model": model, "host": host, "port": port}
+    settings = settings_or_exit(model=model, host=host, port=port)
     try:
-        settings = ServeSettings(**{k: v for k, v in wanted.items() if v is not None})  # type: ignore[arg-type]
         client = ClientSettings.load(base_url=base_url)
-    except (ValidationError, ConfigurationError) as exc:
+    except ConfigurationError as exc:
         typer.echo(f"error: {exc}", err=True)
         raise typer.Exit(2) from exc
     named = base_url is not None or "base_url" in client.model_fields_set

@@ -13,7 +13,8 @@ from qwen_ocr_serve.architecture import (
     of_directory,
     of_published,
 )
-from qwen_ocr_serve.settings import BUNDLED_MODEL_NAME, ServeSettings
+from qwen_ocr_serve.command_settings import settings_or_exit
+from qwen_ocr_serve.settings import BUNDLED_MODEL_NAME
 
 # The command is for a GPU, whatever this machine has.
 _GPU_INSTALLATION = launcher.Installation(cpu=False, torchvision_differs=False)
@@ -43,7 +44,7 @@ def plan_command(
     Nothing is downloaded and no GPU is needed. The exit code is 1 if it does not fit or cannot be
     told.
     """
-    settings = ServeSettings(model=model, gpus=gpus)
+    settings = settings_or_exit(model=model, gpus=gpus)
     family = models.family_of_model(model, settings.local_model)
     request = plan.Request(gpu_memory, gpus, image_tokens, answer_tokens, fp8_kv_cache)
     _warn(model, family, request)

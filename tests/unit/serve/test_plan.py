@@ -196,3 +196,11 @@ def test_the_table_in_the_readme_is_what_plan_computes() -> None:
         result = plan.compute(of_published(model), family_of(model), plan.Request(float(memory)))
         assert result is not None
         assert (model, result.pages_in_flight) == (model, int(pages))
+
+
+def test_a_wrong_setting_is_exit_code_2(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QWEN_OCR_PORT", "x")
+    result = run()
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: --port: ")
+    assert result.stderr.count("\n") == 1
