@@ -62,7 +62,8 @@ def test_every_rule_is_evaluated(load: None, prometheus: Prometheus) -> None:
     ]
     for rule in group["rules"]:
         assert rule["health"] == "ok", rule
-        assert rule.get("state", "inactive") == "inactive", rule
+        # Pages were cut off on purpose: an alert may be pending, but none fires after seconds.
+        assert rule.get("state") != "firing", rule
 
 
 def test_every_metric_of_the_rules_exists(load: None, prometheus: Prometheus) -> None:
