@@ -6,6 +6,10 @@ counts: all `parameters`, and the `matrix_parameters` of the language model's la
 what an FP8 checkpoint stores in one byte instead of two. Both were counted on the model that
 transformers builds from the configuration, as a test does again; they agree with the sizes that
 the models are published in (Qwen3-VL-8B-Instruct 17.5 GB, Qwen3-VL-2B-Instruct 4.26 GB).
+
+Compared with a published configuration, model card or file size: Qwen2-VL-7B, Qwen2.5-VL-7B,
+Qwen3-VL-2B, 4B and 8B, and of Qwen3.5 0.8B, 4B, 9B, 27B, 35B-A3B and 397B-A17B. The other rows are
+checked by their number of parameters alone, which says little about key-value heads.
 """
 
 import functools
