@@ -94,8 +94,14 @@ FAMILIES = (
         budget=2048,
         box_range=None,
     ),
+    Family("qwen3.5", r"qwen3\.[5-8]", 32, min_tokens=64, max_tokens=16384, budget=2048),
     QWEN3_VL,
 )
+
+
+def known_family(model: str) -> Family | None:
+    """The family of a model, from its name or path; None for a name that tells nothing."""
+    return next((f for f in FAMILIES if re.search(f.pattern, model.lower())), None)
 
 
 def family_of(model: str) -> Family:
@@ -103,4 +109,4 @@ def family_of(model: str) -> Family:
 
     They are safe for a stranger: a wrong factor costs a second, small resize on the server.
     """
-    return next((f for f in FAMILIES if re.search(f.pattern, model.lower())), QWEN3_VL)
+    return known_family(model) or QWEN3_VL

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
 import typer
-from pydantic import ValidationError
 
 from qwen_ocr.cli import app
 from qwen_ocr_serve import launcher
+from qwen_ocr_serve.command_settings import settings_or_exit
+from qwen_ocr_serve.doctor_command import doctor_command
+from qwen_ocr_serve.plan_command import plan_command
 from qwen_ocr_serve.settings import ENV_PREFIX, SECRET_FIELDS, ServeSettings
 
 __all__ = ["app", "main"]
@@ -65,15 +67,7 @@ def serve(
     arguments: set QWEN_OCR_API_KEYS=name:secret, or name a file of them.
     SIGTERM ends the server after the running requests, Ctrl-C without waiting for them.
     """
-    try:
-        settings = ServeSettings(
-            **{name: value for name, value in options.items() if value is not None}
-        )
-    except ValidationError as exc:
-        for error in exc.errors():
-            where = "".join(f"--{part}: ".replace("_", "-") for part in error["loc"])
-            typer.echo(f"error: {where}{error['msg'].removeprefix('Value error, ')}", err=True)
-        raise typer.Exit(2) from exc
+    settings = settings_or_exit(**options)
     try:
         launch = launcher.plan(
             settings,
@@ -90,6 +84,13 @@ def serve(
         typer.echo(f"error: {exc}", err=True)
         raise typer.Exit(1) from exc
     launch.execute()
+
+
+app.command("plan", epilog="Example: qwen-ocr plan --model Qwen/Qwen3-VL-8B-Instruct")(plan_command)
+
+app.command("doctor", epilog="Example: qwen-ocr doctor --model Qwen/Qwen3-VL-8B-Instruct")(
+    doctor_command
+)
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from qwen_ocr_serve.keys import KeysError, load_keys
+from qwen_ocr_serve.models import flags_of
 from qwen_ocr_serve.settings import BUNDLED_MODEL_NAME, ServeSettings
 from qwen_ocr_serve.torchvision_compat import builds_differ
 
@@ -98,7 +99,8 @@ def plan(
     *,
     terminal: bool = False,
 ) -> Launch:
-    """The command line for these settings. Pure: looks at nothing but its arguments.
+    """The command line for these settings. Looks at nothing but its arguments, and at the
+    `config.json` of a model that is a directory.
 
     `extra` are vLLM flags as the user wrote them; they come last, so they win. `terminal` says
     whether people read the log as it is written. Raises `LaunchError` for a flag in `extra` that
@@ -130,9 +132,8 @@ def plan(
         # The one flag that imports a module in the server's process just before the engine starts.
         "--tool-parser-plugin": "qwen_ocr_serve.startup_signals",
     }
-    kv_cache_gib = settings.kv_cache_gib
-    if kv_cache_gib is None and installation.cpu:
-        kv_cache_gib = _CPU_KV_CACHE_GIB_BUNDLED if settings.bundled else _CPU_KV_CACHE_GIB
+    flags |= flags_of(settings.model, local, settings.gpus)
+    kv_cache_gib = cpu_kv_cache_gib(settings) if installation.cpu else settings.kv_cache_gib
     log_format = settings.log_format
     if log_format == "auto":
         log_format = "text" if terminal else "json"
@@ -162,8 +163,14 @@ def plan(
         paths = [str(_STARTUP_DIR), environ.get("PYTHONPATH", "")]
         env["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
 
-    arguments = [word for flag in flags.items() for word in flag]
+    arguments = [word for flag in flags.items() for word in flag if word]
     return Launch([sys.executable, "-m", SERVER_MODULE, *arguments, *switches, *extra], env)
+
+
+def cpu_kv_cache_gib(settings: ServeSettings) -> float:
+    """The size of the KV cache on a machine without GPU, in GiB."""
+    default = _CPU_KV_CACHE_GIB_BUNDLED if settings.bundled else _CPU_KV_CACHE_GIB
+    return settings.kv_cache_gib or default
 
 
 def check(settings: ServeSettings) -> None:

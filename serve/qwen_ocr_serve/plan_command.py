@@ -1,0 +1,107 @@
+"""`qwen-ocr plan`: does the model fit, with which flags, and how many pages are read at a time."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from qwen_ocr.families import QWEN3_VL, Family
+from qwen_ocr_serve import launcher, models, plan
+from qwen_ocr_serve.architecture import (
+    Architecture,
+    UnknownArchitectureError,
+    of_directory,
+    of_published,
+)
+from qwen_ocr_serve.command_settings import settings_or_exit
+from qwen_ocr_serve.settings import BUNDLED_MODEL_NAME
+
+# The command is for a GPU, whatever this machine has.
+_GPU_INSTALLATION = launcher.Installation(cpu=False, torchvision_differs=False)
+# Batches below this leave a GPU waiting for its memory.
+_FEW_PAGES = 8
+
+
+def plan_command(
+    model: Annotated[
+        str, typer.Option(help="Hugging Face id or directory; 'mini' is the bundled model.")
+    ] = BUNDLED_MODEL_NAME,
+    gpu_memory: Annotated[
+        float, typer.Option(min=1, help="Memory of one GPU in GiB, as nvidia-smi shows it.")
+    ] = 24,
+    gpus: Annotated[int, typer.Option(min=1, help="GPUs that share the model.")] = 1,
+    image_tokens: Annotated[
+        int | None,
+        typer.Option(min=1, help="Visual tokens of a page; the family's budget if unset."),
+    ] = None,
+    answer_tokens: Annotated[int, typer.Option(min=1, help="Tokens of a page's text.")] = 2048,
+    fp8_kv_cache: Annotated[
+        bool, typer.Option("--fp8-kv-cache", help="Keep the KV cache in 8 bits.")
+    ] = False,
+) -> None:
+    """Say whether a model fits into a GPU, with which flags, and how many pages at a time.
+
+    Nothing is downloaded and no GPU is needed. The exit code is 1 if it does not fit or cannot be
+    told.
+    """
+    settings = settings_or_exit(model=model, gpus=gpus)
+    family = models.family_of_model(model, settings.local_model)
+    request = plan.Request(gpu_memory, gpus, image_tokens, answer_tokens, fp8_kv_cache)
+    _warn(model, family, request)
+    try:
+        architecture = (
+            of_directory(settings.local_model) if settings.local_model else of_published(model)
+        )
+        result = plan.compute(architecture, family or QWEN3_VL, request)
+    except UnknownArchitectureError as exc:
+        typer.echo(f"error: {exc}", err=True)
+        raise typer.Exit(1) from exc
+    if result is None:
+        typer.echo(
+            f"error: how large the weights of {model} are depends on how they were compressed; "
+            "download it and give its directory",
+            err=True,
+        )
+        raise typer.Exit(1)
+    _print(result, architecture, request)
+    if not result.fits:
+        raise typer.Exit(1)
+    typer.echo("\nThe command that serves it:\n")
+    fitted = settings.model_copy(update={"max_model_len": result.max_model_len})
+    extra = ["--kv-cache-dtype", "fp8"] if fp8_kv_cache else []
+    typer.echo(str(launcher.plan(fitted, _GPU_INSTALLATION, os.environ, extra)))
+
+
+def _warn(model: str, family: Family | None, request: plan.Request) -> None:
+    def warn(message: str) -> None:
+        typer.echo(f"warning: {message}", err=True)
+
+    if family is None:
+        warn(f"{model} is of no known family; its flags and page size are Qwen3-VL's")
+    if "thinking" in model.lower():
+        warn("a Thinking model reasons before it answers; for reading, take the Instruct one")
+    if request.fp8_kv_cache and not models.serving_of(family).fp8_kv_cache:
+        warn(f"nobody has shown that {model} still reads well with a KV cache in 8 bits")
+    if request.image_tokens and family and request.image_tokens > family.max_tokens:
+        warn(f"an image of {family.name} has at most {family.max_tokens} tokens")
+
+
+def _print(result: plan.Plan, architecture: Architecture, request: plan.Request) -> None:
+    where = f"{request.gpu_memory_gib:g} GiB"
+    if request.gpus > 1:
+        where = f"{request.gpus} GPUs of {where} (the numbers are for each)"
+    typer.echo(f"{architecture.name} on {where}\n")
+    for item in result:
+        typer.echo(f"  {item.label:14} {item.size / plan.GIB:8.2f} GiB  {item.how}")
+    typer.echo(f"  {'one token':14} {' ':12}  {plan.kv_formula(architecture, request)}\n")
+    if not result.fits:
+        typer.echo("It does not fit: take more or larger GPUs, an FP8 model or a smaller one.")
+        return
+    count = result.pages_in_flight
+    typer.echo(
+        f"It fits. {count} page{'s are' if count > 1 else ' is'} read at a time"
+        f" (vLLM takes up to {plan.max_running(request.gpu_memory_gib)});"
+        f" the cache holds {result.kv_tokens:,} tokens."
+    )
+    if count < _FEW_PAGES:
+        typer.echo("That is few for a GPU: an FP8 model or a larger GPU reads more at a time.")

@@ -1,0 +1,17 @@
+"""The arithmetic of `qwen-ocr plan` against what vLLM itself reports about the running server."""
+
+import re
+
+from qwen_ocr_serve.architecture import of_directory
+from qwen_ocr_serve.local_server import LocalServer
+from qwen_ocr_serve.settings import BUNDLED_MODEL_PATH
+
+_BLOCK = 128
+"""Tokens in a block of vLLM's cache on CPUs: it holds only whole ones."""
+
+
+def test_the_cache_holds_as_many_tokens_as_computed(server: LocalServer) -> None:
+    reported = re.search(r"KV cache size: ([\d,]+) tokens", server.log.read_text())
+    assert reported is not None
+    computed = 2**30 // of_directory(BUNDLED_MODEL_PATH).kv_bytes_per_token()
+    assert int(reported.group(1).replace(",", "")) == computed // _BLOCK * _BLOCK
