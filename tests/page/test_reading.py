@@ -75,6 +75,18 @@ def test_a_dropped_picture_is_read_as_the_client_reads_it(
     expect(page.locator("#finish")).to_have_text("Finished")
 
 
+def test_a_page_that_the_model_cannot_read_whole_is_not_shrunk_in_silence(
+    page: Page, samples: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "a4.png"
+    Image.new("L", (1240, 1754), 255).save(path)  # 150 dpi
+    sent = Image.open(BytesIO(sent_image(page, path)))
+    note = page.locator("#shrunk")
+    expect(note).to_contain_text(f"from 1240 × 1754 to {sent.width} × {sent.height} pixels")
+    give(page, samples / "receipt.png")
+    expect(note).to_be_hidden()
+
+
 def test_the_marks_can_be_turned_off(page: Page, samples: Path) -> None:
     give(page, samples / "receipt.png")
     expect_finish(page, "stop")
