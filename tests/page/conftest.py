@@ -18,12 +18,12 @@ TIMEOUT = 60_000  # milliseconds, for a busy machine
 expect.set_options(timeout=TIMEOUT)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium, until the last test of this folder.
+    """A headless Chromium.
 
-    As long as playwright runs, asyncio takes this thread for one with a running event loop, and no
-    other test could start its own.
+    Not for the session: as long as playwright runs, asyncio takes this thread for one with a running
+    event loop, and no other test could start its own.
     """
     chromium = shutil.which("chromium")
     if chromium is None:
