@@ -12,6 +12,8 @@ from PIL import Image, ImageDraw
 from qwen_ocr_serve.local_server import LocalServer
 from qwen_ocr_serve.torchvision_compat import declare_on_import
 
+# A shell ignores Ctrl-C on behalf of what it runs in the background, and children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # Before any test module imports transformers, which imports torchvision.
 declare_on_import()
 

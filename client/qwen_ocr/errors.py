@@ -3,6 +3,7 @@
     OCRError
     ├── ConfigurationError      a setting or argument makes no sense
     ├── ImageError              not an image, cut off, too large, unreadable; nothing was sent
+    ├── OutputError             an output file cannot be written; what was written before is kept
     ├── PDFError                the PDF or one of its pages cannot be opened; nothing was sent
     ├── PromptError             an empty prompt; nothing was sent
     ├── OCRConnectionError      nothing answers at that address, or the connection broke
@@ -63,6 +64,10 @@ class ConfigurationError(OCRError):
 
 class ImageError(OCRError):
     """The image cannot be read here, so nothing was sent: the message names it and why."""
+
+
+class OutputError(OCRError):
+    """An output cannot be written; what had been written before is kept."""
 
 
 class PDFError(OCRError):

@@ -8,12 +8,7 @@ from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 
-from qwen_ocr.errors import OCRError
-
-
-class OutputError(OCRError):
-    """An output cannot be written; what had been written before is kept."""
-
+from qwen_ocr.errors import OutputError
 
 _ADVICE = {
     errno.ENOSPC: "the disk is full",
