@@ -3,9 +3,9 @@
     python tests/bench/fleet.py [SECTION…] [--servers N] [--plot FILE]
     python tests/bench/fleet.py --capacity PAGES_PER_SECOND --price PER_GPU_HOUR
 
-Sections: `load` (latency against load), `size` (1 to 1,000 servers), `retry-after` (an overload, with
-and without `Retry-After`), `loss` (a tenth of the servers stops). All by default. Without measured
-files the server is as fast as the one published by Chandra's authors, see `fleet_inputs`.
+Sections: `load` (latency against load), `size` (1 to 1,000 servers), `retry-after` (an overload,
+with and without `Retry-After`), `loss` (a tenth of the servers stops). All by default. Without
+measured files the server is as fast as the one published by Chandra's authors, see `fleet_inputs`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from typing import Any
 import capacity
 import report
 from fleet_inputs import InputError, page_sizes, server_rate
-from fleet_model import Outage, Policy, Scenario, Server, simulate
+from fleet_model import Outage, Scenario, simulate
+from fleet_server import Policy, Server
 
 PUBLISHED_PAGES_PER_SECOND = 1.44
 """One H100, 96 pages at a time, Chandra 2, as its authors measured it."""
@@ -154,7 +155,7 @@ SECTIONS: dict[str, Callable[[Scenario, int], tuple[list[str], Rows]]] = {
 TITLES = {
     "load": "latency against load; (r.r.) is round robin, the other least loaded",
     "size": "latency against the number of servers, each at 90 % load",
-    "retry-after": "twice the capacity until the queues are full, and half as long again; then half of it",
+    "retry-after": "twice the capacity until the queues are full and half as long again, then half",
     "loss": f"a tenth of the servers stops for {OUTAGE.seconds:.0f} s, load {LOSS_LOAD:.0%}",
     "transient": f"the same, least loaded, {BATCH_RETRIES} retries",
 }

@@ -1,4 +1,4 @@
-"""What a simulated fleet is made of: how long pages are, and how fast a server is when it is full."""
+"""What a simulated fleet is made of: how long pages are, and how fast a server is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import statistics
 from pathlib import Path
 
-from fleet_model import Rate
+from fleet_server import Rate
 
 TRUTH = Path(__file__).parents[1] / "evaluation" / "truth.jsonl"
 SECONDS = ("seconds", "latency")
