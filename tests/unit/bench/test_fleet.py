@@ -48,14 +48,16 @@ def erlang_c(lines: int, load: float) -> float:
 
 @pytest.mark.parametrize(("lines", "load"), [(1, 0.5), (4, 0.6), (16, 0.8)])
 def test_waiting_in_m_m_c(lines: int, load: float) -> None:
-    """Within three standard errors, which are small, of what theory says."""
-    rate = lines * load
-    scenario = Scenario(one_by_one(lines), EXPONENTIAL, [(15_000 / rate, rate)])
-    runs = [simulate(replace(scenario, seed=seed)).latency.mean() - 1 for seed in range(8)]
-    expected = erlang_c(lines, load) / (lines - rate)
-    error = np.std(runs, ddof=1) / math.sqrt(len(runs))
-    assert error < 0.06 * expected
-    assert np.mean(runs) == pytest.approx(expected, abs=3 * error)
+    """Within three standard errors, at the load that came."""
+    seconds = 15_000 / (lines * load)
+    scenario = Scenario(one_by_one(lines), EXPONENTIAL, [(seconds, lines * load)])
+    runs = [simulate(replace(scenario, seed=seed)) for seed in range(8)]
+    waited = [run.latency.mean() - 1 for run in runs]
+    rate = np.mean([len(run.arrived) for run in runs]) / seconds
+    expected = erlang_c(lines, rate / lines) / (lines - rate)
+    error = np.std(waited, ddof=1) / math.sqrt(len(runs))
+    assert error < 0.1 * expected
+    assert np.mean(waited) == pytest.approx(expected, abs=3 * error)
 
 
 @pytest.mark.parametrize("load", [0.5, 0.8])
