@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-CORPORA = (1_000_000, 1_000_000_000)
+CORPORA = {"1 million": 1_000_000, "1 billion": 1_000_000_000}
 """Pages."""
 DEADLINES = {"1 hour": 1, "1 day": 24, "1 week": 168, "30 days": 720}
 """Hours."""

@@ -165,24 +165,26 @@ def show_capacity(pages_per_second: float, price: float, share: float, at_a_time
     """The tables of serve/deploy/CAPACITY.md."""
     header = ["pages", "GPU hours", "cost", *(f"GPUs for {name}" for name in capacity.DEADLINES)]
     rows = []
-    for pages in capacity.CORPORA:
+    for name, pages in capacity.CORPORA.items():
         need = capacity.need(pages, pages_per_second, price, share)
         numbers = [f"{number:,}" for number in need.gpus.values()]
-        rows.append((f"{pages:,}", f"{need.gpu_hours:,.0f}", f"{need.cost:,.0f}", *numbers))
+        rows.append((name, f"{need.gpu_hours:,.0f}", f"{need.cost:,.0f}", *numbers))
     title = f"{pages_per_second:g} pages/s per GPU, {share:.0%} of it kept, {price:g} per GPU hour"
     report.show(title, header, rows)
-    week = capacity.need(capacity.CORPORA[-1], pages_per_second, price, share).gpus["1 week"]
+    week = capacity.need(capacity.CORPORA["1 billion"], pages_per_second, price, share).gpus[
+        "1 week"
+    ]
     limits = capacity.limits(pages_per_second, week, at_a_time)
     report.show(
         f"what breaks first: 1 billion pages in a week, {week:,} GPUs, {at_a_time} pages at a time",
         ["part", "load", "limit", "full at servers"],
         [(row.part, row.load, row.limit, f"{row.breaks_at:,.0f}") for row in limits],
     )
-    columns = [capacity.volumes(pages) for pages in capacity.CORPORA]
+    columns = [capacity.volumes(pages) for pages in capacity.CORPORA.values()]
     report.show(
         "volumes in GB",
-        ["what", *(f"{pages:,} pages" for pages in capacity.CORPORA)],
-        [(name, *(f"{column[name] / 1e9:,.0f}" for column in columns)) for name in columns[0]],
+        ["what", *(f"{name} pages" for name in capacity.CORPORA)],
+        [(name, *(f"{column[name] / 1e9:,.1f}" for column in columns)) for name in columns[0]],
     )
 
 
