@@ -75,7 +75,7 @@ def launched(command: list[str]) -> list[str]:
     words = [*command[1:extra], "--dry-run", *command[extra:]]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
-    printed = shlex.split(result.stdout)
+    printed = shlex.split(result.stdout.replace("\\\n", " "))
     return printed[printed.index(SERVER_MODULE) + 1 :]
 
 
