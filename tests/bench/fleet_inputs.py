@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 from pathlib import Path
+from typing import Any
 
 from fleet_server import Rate
 
@@ -52,7 +53,7 @@ def _seconds(path: Path) -> list[float]:
     return values
 
 
-def _value(row: object) -> object:
+def _value(row: Any) -> Any:
     if isinstance(row, dict):
         return next((row[name] for name in SECONDS if name in row), None)
     return row

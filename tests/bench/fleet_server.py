@@ -105,7 +105,8 @@ class Replica:
         """Lose every page that is here."""
         self._advance()
         self.alive = False
-        for *_, done in [*self._running, *self._waiting]:
+        inside = [done for _, _, done in self._running] + [done for _, done in self._waiting]
+        for done in inside:
             done.succeed(False)
         self._running.clear()
         self._waiting.clear()

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Mapping
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
@@ -148,7 +149,7 @@ def batch(
     raise typer.Exit(0 if complete else 1)
 
 
-def _refuse(option: str, others: dict[str, object]) -> None:
+def _refuse(option: str, others: Mapping[str, object]) -> None:
     """Raise `ConfigurationError` for the first of the others that is set."""
     for other, value in others.items():
         if value:

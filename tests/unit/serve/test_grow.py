@@ -97,7 +97,7 @@ def test_vllm_takes_what_we_write_and_we_take_what_it_writes(
     serve = [launched(command) for command in COMMANDS if command[:2] == ["qwen-ocr", "serve"]]
     readme = (ROOT / "README.md").read_text("utf-8")
     runs = [*COMMANDS, *map(shlex.split, re.findall(r"^\$ (vllm run-batch .*)$", readme, re.M))]
-    given = {
+    given: dict[str, Any] = {
         "serve": serve,
         "run-batch": [words[2:] for words in runs if words[:2] == ["vllm", "run-batch"]],
         "requests": Path("r.jsonl").read_text("utf-8").splitlines(),
