@@ -77,7 +77,6 @@ class Reader:
     def __init__(
         self,
         client: AsyncOCRClient,
-        settings: ClientSettings,
         images: PageImages,
         prompt: str,
         options: ReadOptions,
@@ -85,26 +84,10 @@ class Reader:
         locate: bool = False,
     ) -> None:
         self._client = client
-        self._settings = settings
         self._images = images
         self._prompt = prompt
         self._options = options
         self._locate = locate
-
-    def knows(self, job: Job) -> bool:
-        """Any page can be read."""
-        return True
-
-    async def check(self, error: OCRError) -> None:
-        """Raise what would fail for every page."""
-        if isinstance(error, NOT_THE_PAGE):
-            raise error
-        if isinstance(error, PERHAPS_THE_SERVER):
-            await asyncio.to_thread(find_concurrency, self._settings)
-
-    def remarks(self) -> list[str]:
-        """Nothing."""
-        return []
 
     async def read(self, job: Job) -> OCRResult:
         """The text of a page; its layout goes into the job."""
@@ -121,3 +104,35 @@ class Reader:
             return None
         size = await asyncio.to_thread(lambda: known_size(load_image(image)).size)
         return Layout(lines, size)
+
+
+class ServerReader(Reader):
+    """Reads the pages of a batch, and looks after the server when one fails."""
+
+    def __init__(
+        self,
+        client: AsyncOCRClient,
+        images: PageImages,
+        prompt: str,
+        options: ReadOptions,
+        *,
+        locate: bool,
+        settings: ClientSettings,
+    ) -> None:
+        super().__init__(client, images, prompt, options, locate=locate)
+        self._settings = settings
+
+    def knows(self, job: Job) -> bool:
+        """Any page can be read."""
+        return True
+
+    async def check(self, error: OCRError) -> None:
+        """Raise what would fail for every page, and what `find_concurrency` raises."""
+        if isinstance(error, NOT_THE_PAGE):
+            raise error
+        if isinstance(error, PERHAPS_THE_SERVER):
+            await asyncio.to_thread(find_concurrency, self._settings)
+
+    def remarks(self) -> list[str]:
+        """Nothing."""
+        return []

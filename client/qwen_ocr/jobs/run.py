@@ -16,7 +16,7 @@ from qwen_ocr.jobs.inputs import Inputs
 from qwen_ocr.jobs.journal import Journal
 from qwen_ocr.jobs.listing import list_jobs
 from qwen_ocr.jobs.progress import Progress, Tally
-from qwen_ocr.jobs.reading import Job, PageReader, Reader
+from qwen_ocr.jobs.reading import Job, PageReader, ServerReader
 from qwen_ocr.jobs.records import failed, state_key, succeeded
 from qwen_ocr.jobs.server import find_concurrency
 from qwen_ocr.options import ReadOptions, check_options
@@ -94,7 +94,9 @@ async def _open_reader(plan: Plan, images: PageImages) -> AsyncIterator[tuple[Pa
         max_retries=retries,
     ) as client:
         locate = plan.archive.pdf_folder is not None
-        reader = Reader(client, settings, images, plan.prompt, plan.options, locate=locate)
+        reader = ServerReader(
+            client, images, plan.prompt, plan.options, locate=locate, settings=settings
+        )
         yield reader, concurrency
 
 
