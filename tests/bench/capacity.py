@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import report
+
 CORPORA = {"1 million": 1_000_000, "1 billion": 1_000_000_000}
 """Pages."""
 DEADLINES = {"1 hour": 1, "1 day": 24, "1 week": 168, "30 days": 720}
@@ -117,3 +119,28 @@ def volumes(pages: int) -> dict[str, float]:
         "server logs": pages * LOG_BYTES,
         "memory of one batch over all of it": pages * JOURNAL_BYTES,
     }
+
+
+def show(pages_per_second: float, price: float, share: float, at_a_time: int) -> None:
+    """The tables of serve/deploy/CAPACITY.md."""
+    header = ["pages", "GPU hours", "cost", *(f"GPUs for {name}" for name in DEADLINES)]
+    rows = []
+    for name, pages in CORPORA.items():
+        wanted = need(pages, pages_per_second, price, share)
+        numbers = [f"{number:,}" for number in wanted.gpus.values()]
+        rows.append((name, f"{wanted.gpu_hours:,.0f}", f"{wanted.cost:,.0f}", *numbers))
+    title = f"{pages_per_second:g} pages/s per GPU, {share:.0%} of it kept, {price:g} per GPU hour"
+    report.show(title, header, rows)
+    week = need(CORPORA["1 billion"], pages_per_second, price, share).gpus["1 week"]
+    parts = limits(pages_per_second, week, at_a_time)
+    report.show(
+        f"what breaks first: 1 billion pages in a week, {week:,} GPUs, {at_a_time} pages at a time",
+        ["part", "load", "limit", "full at servers"],
+        [(row.part, row.load, row.limit, f"{row.breaks_at:,.0f}") for row in parts],
+    )
+    columns = [volumes(pages) for pages in CORPORA.values()]
+    report.show(
+        "volumes in GB",
+        ["what", *(f"{name} pages" for name in CORPORA)],
+        [(name, *(f"{column[name] / 1e9:,.1f}" for column in columns)) for name in columns[0]],
+    )

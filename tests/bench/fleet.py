@@ -161,33 +161,6 @@ TITLES = {
 }
 
 
-def show_capacity(pages_per_second: float, price: float, share: float, at_a_time: int) -> None:
-    """The tables of serve/deploy/CAPACITY.md."""
-    header = ["pages", "GPU hours", "cost", *(f"GPUs for {name}" for name in capacity.DEADLINES)]
-    rows = []
-    for name, pages in capacity.CORPORA.items():
-        need = capacity.need(pages, pages_per_second, price, share)
-        numbers = [f"{number:,}" for number in need.gpus.values()]
-        rows.append((name, f"{need.gpu_hours:,.0f}", f"{need.cost:,.0f}", *numbers))
-    title = f"{pages_per_second:g} pages/s per GPU, {share:.0%} of it kept, {price:g} per GPU hour"
-    report.show(title, header, rows)
-    week = capacity.need(capacity.CORPORA["1 billion"], pages_per_second, price, share).gpus[
-        "1 week"
-    ]
-    limits = capacity.limits(pages_per_second, week, at_a_time)
-    report.show(
-        f"what breaks first: 1 billion pages in a week, {week:,} GPUs, {at_a_time} pages at a time",
-        ["part", "load", "limit", "full at servers"],
-        [(row.part, row.load, row.limit, f"{row.breaks_at:,.0f}") for row in limits],
-    )
-    columns = [capacity.volumes(pages) for pages in capacity.CORPORA.values()]
-    report.show(
-        "volumes in GB",
-        ["what", *(f"{name} pages" for name in capacity.CORPORA)],
-        [(name, *(f"{column[name] / 1e9:,.1f}" for column in columns)) for name in columns[0]],
-    )
-
-
 def _arguments() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("section", nargs="*", help=f"of {', '.join(SECTIONS)}; all if none")
@@ -220,7 +193,7 @@ def main() -> int:
     if (options.capacity is None) != (options.price is None):
         parser.error("--capacity and --price go together")
     if options.capacity is not None:
-        show_capacity(options.capacity, options.price, options.share, options.max_concurrent)
+        capacity.show(options.capacity, options.price, options.share, options.max_concurrent)
         return 0
     if unknown := set(options.section) - set(SECTIONS):
         parser.error(f"no such section: {', '.join(sorted(unknown))}")
