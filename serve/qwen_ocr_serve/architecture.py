@@ -7,11 +7,12 @@ what an FP8 checkpoint stores in one byte instead of two. Both were counted on t
 transformers builds from the configuration, as a test does again; they agree with the sizes that
 the models are published in (Qwen3-VL-8B-Instruct 17.5 GB, Qwen3-VL-2B-Instruct 4.26 GB).
 
-Compared with a published configuration, model card or file size: Qwen2-VL-7B, Qwen2.5-VL-7B,
-Qwen3-VL-2B, 4B and 8B, and of Qwen3.5 0.8B, 4B, 9B, 27B, 35B-A3B and 397B-A17B. The other rows are
-checked by their number of parameters alone, which says little about key-value heads.
+A row is `compared` if its shape was held against a published configuration, model card or file
+size. The others are checked by their number of parameters alone, which says little about key-value
+heads; `Architecture.exact` is then False, and `qwen-ocr plan` says so.
 """
 
+import dataclasses
 import functools
 import json
 import re
@@ -55,6 +56,8 @@ class Architecture:
     """Layers of the language model that get a copy of the image's features."""
     patches_per_token: int
     experts: bool
+    exact: bool = True
+    """Whether the shape is read from the model's files, or was compared with them."""
 
     def kv_bytes_per_token(self, bytes_per_value: int = BYTES_16_BIT) -> int:
         """A key and a value per layer and head: 2 x layers x heads x head size x bytes."""
@@ -148,7 +151,8 @@ def of_published(model: str) -> Architecture:
     for row in published():
         if re.search(rf"(?<![\w.]){row['pattern']}(?![\w.])", name):
             weights = _weights_bytes(row, name.removesuffix("/"))
-            return from_config(model, row["config"], weights)
+            shape = from_config(model, row["config"], weights)
+            return dataclasses.replace(shape, exact=row["compared"])
     raise UnknownArchitectureError(
         f"{model} is not in the table of published models; download it and give its directory"
     )

@@ -35,6 +35,10 @@ _STARTUP_DIR = Path(__file__).with_name("startup")
 # vLLM's own choice on a CPU is nearly all of the machine's memory, or a refusal to start.
 _CPU_KV_CACHE_GIB = 4.0
 _CPU_KV_CACHE_GIB_BUNDLED = 1.0
+# The engine computes in its own process instead of starting another one, which takes a quarter off
+# the start. Larger models need that process, which binds threads to cores; for so small a network
+# one thread is as fast as two.
+_IN_ONE_PROCESS = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "OMP_NUM_THREADS": "1"}
 
 
 class LaunchError(Exception):
@@ -155,6 +159,8 @@ def plan(
         "VLLM_MEDIA_CONNECTOR": CONNECTOR_NAME,
         **settings.variables(),
     }
+    if installation.cpu and settings.bundled:
+        env |= {name: value for name, value in _IN_ONE_PROCESS.items() if name not in environ}
     if local is not None:
         env["HF_HUB_OFFLINE"] = "1"
     if "VLLM_NO_USAGE_STATS" not in environ:

@@ -19,6 +19,7 @@ from vllm.multimodal.media.base import MediaIO
 from vllm.multimodal.media.connector import global_thread_pool
 from vllm.multimodal.media.image import ImageMediaIO
 
+from qwen_ocr_serve import models
 from qwen_ocr_serve.guard.exchange import current
 from qwen_ocr_serve.guard.problems import Problem
 from qwen_ocr_serve.launcher import CONNECTOR_NAME
@@ -52,6 +53,7 @@ class GuardedMediaConnector(MediaConnector):
         self._hosts = settings.image_hosts
         self._max_bytes = int(settings.max_body_mib * 2**20)
         self._max_pixels = settings.max_image_pixels
+        self._family = models.family_of_model(settings.model, settings.local_model)
 
     @cached_property
     def _fetcher(self) -> ImageFetcher:
@@ -109,6 +111,14 @@ class GuardedMediaConnector(MediaConnector):
                 "image_too_large",
                 f"the image has {width} x {height} pixels, this server takes {self._max_pixels}: "
                 "send a smaller one",
+            )
+        family = self._family
+        if family and not family.reads_shrunk and family.fit(image.size) != image.size:
+            raise ImageRefusedError(
+                "image_too_large",
+                f"the image has {width} x {height} pixels, {family.name} reads blocks of text of "
+                f"up to {family.budget * family.factor**2}: crop it, or shrink it and see whether "
+                "it is still read",
             )
         try:
             return load(data)

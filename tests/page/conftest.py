@@ -18,9 +18,13 @@ TIMEOUT = 60_000  # milliseconds, for a busy machine
 expect.set_options(timeout=TIMEOUT)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium."""
+    """A headless Chromium.
+
+    Not for the session: as long as playwright runs, asyncio takes this thread for one with a running
+    event loop, and no other test could start its own.
+    """
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("there is no Chromium: apt-get install chromium")

@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, Route, expect
 
-from qwen_ocr import OCRClient
+from qwen_ocr import OCRClient, family_of
+from qwen_ocr.images import known_size, load_image, plan_page
 from qwen_ocr_serve.local_server import LocalServer
 
 CHAT = "**/v1/chat/completions"
@@ -73,6 +74,18 @@ def test_a_dropped_picture_is_read_as_the_client_reads_it(
     )
     expect(page.locator("#numbers")).to_contain_text("First token")
     expect(page.locator("#finish")).to_have_text("Finished")
+
+
+def test_a_page_that_the_model_cannot_read_whole_is_not_shrunk_in_silence(
+    page: Page, samples: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "a4.png"
+    Image.new("L", (1240, 1754), 255).save(path)  # 150 dpi
+    sent = Image.open(BytesIO(sent_image(page, path)))
+    note = page.locator("#shrunk")
+    expect(note).to_contain_text(f"from 1240 × 1754 to {sent.width} × {sent.height} pixels")
+    give(page, samples / "receipt.png")
+    expect(note).to_be_hidden()
 
 
 def test_the_marks_can_be_turned_off(page: Page, samples: Path) -> None:
@@ -158,7 +171,7 @@ def test_bytes_that_need_nothing_are_sent_untouched(page: Page, samples: Path) -
 
 
 def test_a_large_photograph_is_turned_upright_and_shrunk(
-    page: Page, client: OCRClient, samples: Path, tmp_path: Path
+    page: Page, samples: Path, tmp_path: Path
 ) -> None:
     upright = Image.open(samples / "paragraph.png").convert("RGB").resize((3000, 1200))
     exif = Image.Exif()
@@ -167,7 +180,8 @@ def test_a_large_photograph_is_turned_upright_and_shrunk(
     upright.transpose(Image.Transpose.ROTATE_90).save(path, exif=exif, quality=95)
     sent = Image.open(BytesIO(sent_image(page, path)))
     assert sent.format == "JPEG"
-    assert sent.size == client.plan(path).size
+    mini = family_of("mini")
+    assert sent.size == plan_page(known_size(load_image(path)), mini, mini.budget).size
     reference = upright.resize(sent.size).convert("L")
     pairs = zip(sent.convert("L").tobytes(), reference.tobytes(), strict=True)
     assert sum(abs(a - b) for a, b in pairs) / (sent.width * sent.height) < 4

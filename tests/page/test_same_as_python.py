@@ -17,6 +17,7 @@ MODELS = {
     "qwen2-vl": "Qwen/Qwen2-VL-7B-Instruct",
     "qwen2.5-vl": "Qwen/Qwen2.5-VL-7B-Instruct",
     "qwen3-vl": "Qwen/Qwen3-VL-8B-Instruct",
+    "qwen3.5": "Qwen/Qwen3.5-9B",
 }
 
 

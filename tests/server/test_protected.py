@@ -102,17 +102,17 @@ def test_the_client_with_and_without_a_key(protected: LocalServer, png: bytes) -
 
 
 def test_an_error_can_be_followed_into_the_log(protected: LocalServer) -> None:
-    image = Image.new("L", (1500, 1000), 255)
+    image = Image.new("L", (64, 64), 255)
     with (
-        OCRClient(protected.base_url, api_key=BOB, max_image_tokens=4000) as client,
+        OCRClient(protected.base_url, api_key=BOB, model="nobody") as client,
         pytest.raises(BadRequestError) as caught,
     ):
         client.ocr(image)
-    assert caught.value.code == "image_too_large"
+    assert caught.value.code == "model_not_found"
     assert caught.value.request_id
     line = next(line for line in log(protected) if caught.value.request_id in line)
     assert '"key": "bob"' in line
-    assert '"code": "image_too_large"' in line
+    assert '"code": "model_not_found"' in line
 
 
 def log(server: LocalServer) -> list[str]:

@@ -9,7 +9,7 @@ from qwen_ocr.boxes import SpottedText
 from qwen_ocr.families import MAX_ASPECT_RATIO, family_of
 from qwen_ocr.prompts import DEFAULT_PROMPT, Task
 from qwen_ocr_serve.page.pictures import MAX_PDF_BYTES, PICTURE_PATH
-from qwen_ocr_serve.settings import BUNDLED_MODEL_NAME
+from qwen_ocr_serve.settings import BUNDLED_MODEL_NAME, ServeSettings
 
 
 def page_config(model: str) -> dict[str, Any]:
@@ -37,9 +37,13 @@ def page_config(model: str) -> dict[str, Any]:
             "min_tokens": family.min_tokens,
             "budget": family.budget,
             "box_range": family.box_range,
+            "reads_shrunk": family.reads_shrunk,
             "max_aspect_ratio": MAX_ASPECT_RATIO,
         },
-        "pdf": {"path": PICTURE_PATH, "max_bytes": MAX_PDF_BYTES},
+        "pdf": {
+            "path": PICTURE_PATH,
+            "max_bytes": min(MAX_PDF_BYTES, int(ServeSettings().max_body_mib * 2**20)),
+        },
     }
 
 

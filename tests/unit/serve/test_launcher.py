@@ -92,7 +92,12 @@ def test_cpu_flags_stay_off_gpus() -> None:
     gpu, cpu = planned(ServeSettings(), GPU), planned(ServeSettings(), CPU)
     only_cpu = set(flags(cpu)) - set(flags(gpu))
     assert only_cpu == {"--enforce-eager", "--kv-cache-memory-bytes"}
-    assert set(cpu.env) - set(gpu.env) == {"PYTHONPATH"}
+    one_process = {"VLLM_ENABLE_V1_MULTIPROCESSING", "OMP_NUM_THREADS"}
+    assert set(cpu.env) - set(gpu.env) == {"PYTHONPATH", *one_process}
+    larger = planned(ServeSettings(model="Qwen/Qwen3-VL-2B-Instruct"), CPU)
+    assert not one_process & set(larger.env)
+    mine = planned(ServeSettings(), CPU, {"OMP_NUM_THREADS": "8"})
+    assert "OMP_NUM_THREADS" not in mine.env
 
 
 def test_the_log_is_text_for_people_and_json_for_machines() -> None:

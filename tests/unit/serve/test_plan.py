@@ -179,6 +179,7 @@ def test_the_cache_in_8_bits_reaches_the_command_and_halves_a_page() -> None:
         ("someone/else", "not in the table of published models"),
         ("Qwen/Qwen2.5-VL-7B-Instruct-AWQ", "how they were compressed"),
         ("./nowhere", "no readable config.json"),
+        ("Qwen/Qwen3-VL-32B-Instruct", "not compared with its config.json"),
         ("Qwen/Qwen3-VL-8B-Thinking", "Instruct"),
     ],
 )

@@ -33,7 +33,7 @@ def random_model(tmp_path_factory: pytest.TempPathFactory) -> tuple[Mini, Path]:
 
 def test_transformers_computes_the_same(random_model: tuple[Mini, Path]) -> None:
     network, directory = random_model
-    pixels = np.random.default_rng(0).integers(0, 256, (64, 160), dtype=np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, (256, 272), dtype=np.uint8)
     processor = AutoProcessor.from_pretrained(directory)
     prompt = processor.apply_chat_template(
         [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "OCR"}]}],

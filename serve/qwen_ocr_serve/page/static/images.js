@@ -7,6 +7,7 @@ import { fit } from "./family.js";
  * @typedef {object} Picture
  * @property {Blob} blob What is sent: JPEG, PNG or WebP.
  * @property {import("./family.js").Size} size Of what is sent.
+ * @property {import("./family.js").Size} full Of what was given.
  * @property {string} name
  */
 
@@ -52,7 +53,7 @@ export async function prepare(file, name, family) {
   const untouched = type && fits && !asText(bytes).includes(EXIF[type]);
   const blob = untouched ? new Blob([bytes], { type }) : await draw(bitmap, size, type);
   bitmap.close();
-  return { blob, size, name };
+  return { blob, size, full, name };
 }
 
 /**
