@@ -73,12 +73,19 @@ def read(
     return (yield from _read(session, page, prompt, options))
 
 
+def first_request(
+    session: Session, image: ImageInput, prompt: str, options: ReadOptions
+) -> Steps[ChatRequest]:
+    """What `read` sends first."""
+    page = _accept(image, prompt, options)
+    return (yield from _request(session, page, prompt, options))
+
+
 def start_stream(
     session: Session, image: ImageInput, prompt: str, options: ReadOptions
 ) -> Steps[ChatRequest]:
     """The request for a streamed answer."""
-    page = _accept(image, prompt, options)
-    request = yield from _request(session, page, prompt, options)
+    request = yield from first_request(session, image, prompt, options)
     return request | {"stream_options": {"include_usage": True}}
 
 

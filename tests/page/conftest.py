@@ -22,8 +22,8 @@ expect.set_options(timeout=TIMEOUT)
 def browser() -> Iterator[Browser]:
     """A headless Chromium.
 
-    Not for the session: as long as playwright runs, asyncio takes this thread for one with a running
-    event loop, and no other test could start its own.
+    Not for the session: as long as playwright runs, asyncio takes this thread for one with a
+    running event loop, and no other test could start its own.
     """
     chromium = shutil.which("chromium")
     if chromium is None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Mapping
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +22,7 @@ from qwen_ocr.cli.common import (
     exit_codes,
     prompt_of,
 )
+from qwen_ocr.errors import ConfigurationError
 from qwen_ocr.options import ReadOptions
 from qwen_ocr.settings import ClientSettings
 
@@ -33,8 +35,9 @@ def batch(
         ),
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="One JSON line a page; resumed if it is there.")
-    ],
+        Path | None,
+        typer.Option("--output", "-o", help="One JSON line a page; resumed if it is there."),
+    ] = None,
     prompt: Prompt = None,
     task: TaskName = None,
     retry_failed: Annotated[
@@ -54,6 +57,22 @@ def batch(
             help="Write searchable PDFs below this folder, too. PDFs that are there are not read.",
         ),
     ] = None,
+    requests: Annotated[
+        Path | None,
+        typer.Option(
+            "--write-requests",
+            metavar="FILE",
+            help="Read nothing, and write the requests as a file for `vllm run-batch`.",
+        ),
+    ] = None,
+    answers: Annotated[
+        Path | None,
+        typer.Option(
+            "--read-answers",
+            metavar="FILE",
+            help="Ask no server, and take the texts from what `vllm run-batch` wrote.",
+        ),
+    ] = None,
     concurrency: Annotated[
         int | None, typer.Option(min=1, help="Pages at a time; what the server takes if unset.")
     ] = None,
@@ -71,35 +90,67 @@ def batch(
     the finished file has every page once. Lines are in the order in which pages were done; failed
     pages have "error" in place of "text". A file that has changed since is read again.
 
+    --write-requests and --read-answers are the two halves of a batch without a server: what
+    `vllm run-batch -i requests.jsonl -o answers.jsonl --model MODEL` makes of the one goes into the
+    other, with the same inputs and the same prompt.
+
     Exit code: 0 all pages have their text, 1 a page failed or the batch could not go on, 2 wrong
     usage, 130 Ctrl-C.
     """
     # Here, so that --help does not wait for the SDK.
     from qwen_ocr.jobs.archive import Archive
     from qwen_ocr.jobs.inputs import Inputs
+    from qwen_ocr.jobs.requests import RequestsPlan, write_requests
     from qwen_ocr.jobs.run import Plan, run_batch
 
     archive = Archive(sidecar or sidecar_dir is not None, sidecar_dir, searchable_pdf)
+    reading = {
+        "--retry-failed": retry_failed,
+        "--sidecar": sidecar,
+        "--sidecar-dir": sidecar_dir,
+        "--searchable-pdf": searchable_pdf,
+        "--concurrency": concurrency,
+    }
     if isinstance(sys.stdin, TextIOWrapper):
         sys.stdin.reconfigure(errors="surrogateescape")  # file names can be any bytes
     with exit_codes():
-        complete = asyncio.run(
-            run_batch(
-                Plan(
-                    inputs=Inputs(inputs, sys.stdin, excluded=searchable_pdf),
-                    output=output,
-                    prompt=prompt_of(prompt, task),
-                    options=ReadOptions(
-                        max_tokens=max_tokens,
-                        confidence=confidence,
-                        allow_truncated=allow_truncated,
-                    ),
-                    settings=ClientSettings.load(base_url=base_url, api_key=api_key, model=model),
-                    archive=archive,
-                    dpi=dpi,
-                    concurrency=concurrency,
-                    retry_failed=retry_failed,
+        files = Inputs(inputs, sys.stdin, excluded=searchable_pdf)
+        question = prompt_of(prompt, task)
+        options = ReadOptions(
+            max_tokens=max_tokens, confidence=confidence, allow_truncated=allow_truncated
+        )
+        settings = ClientSettings.load(base_url=base_url, api_key=api_key, model=model)
+        if requests is not None:
+            _refuse("--write-requests", reading | {"--output": output, "--read-answers": answers})
+            complete = asyncio.run(
+                write_requests(RequestsPlan(files, requests, question, options, settings, dpi))
+            )
+        elif output is None:
+            raise ConfigurationError("--output: say which file the lines are to go into")
+        else:
+            if answers is not None:
+                _refuse("--read-answers", {"--concurrency": concurrency})
+            complete = asyncio.run(
+                run_batch(
+                    Plan(
+                        inputs=files,
+                        output=output,
+                        prompt=question,
+                        options=options,
+                        settings=settings,
+                        archive=archive,
+                        dpi=dpi,
+                        concurrency=concurrency,
+                        retry_failed=retry_failed,
+                        answers=answers,
+                    )
                 )
             )
-        )
     raise typer.Exit(0 if complete else 1)
+
+
+def _refuse(option: str, others: Mapping[str, object]) -> None:
+    """Raise `ConfigurationError` for the first of the others that is set."""
+    for other, value in others.items():
+        if value:
+            raise ConfigurationError(f"{other} has no meaning with {option}: leave it out")

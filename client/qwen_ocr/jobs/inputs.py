@@ -37,14 +37,17 @@ class Inputs:
             if argument != STANDARD_INPUT and next(_expand(argument), None) is None:
                 raise ConfigurationError(f"{argument}: {_why_nothing(argument)}")
 
-    @property
-    def countable(self) -> bool:
-        """Whether the files can be gone through twice."""
-        return STANDARD_INPUT not in self._arguments
+    def count(self) -> int | None:
+        """How many files there are; None where that cannot be told without using them up.
 
-    def count(self) -> int:
-        """How many files there are, where that can be told without using them up."""
-        return sum(self._wanted(path) for path in self._paths())
+        Raises `ConfigurationError` if there are none.
+        """
+        if STANDARD_INPUT in self._arguments:
+            return None
+        files = sum(self._wanted(path) for path in self._paths())
+        if not files:
+            raise ConfigurationError("there is neither an image nor a PDF among these files")
+        return files
 
     def __iter__(self) -> Iterator[str]:
         """Absolute paths. A file that two arguments name comes twice."""

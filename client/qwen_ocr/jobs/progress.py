@@ -29,12 +29,14 @@ class Tally:
     """Pages that an earlier run had read."""
     found_failed: int = 0
     """Pages that an earlier run could not read, and that this one leaves so."""
+    unknown: int = 0
+    """Pages that this run cannot read: there is no answer to them."""
     started: float = field(default_factory=time.monotonic)
 
     @property
     def finished(self) -> int:
         """Pages that need nothing more."""
-        return self.read + self.failed + self.found + self.found_failed
+        return self.read + self.failed + self.found + self.found_failed + self.unknown
 
     @property
     def total(self) -> float | None:

@@ -2,15 +2,33 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from qwen_ocr.async_client import AsyncOCRClient
-from qwen_ocr.errors import SchemaError, TruncatedError
+from qwen_ocr.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    NotFoundError,
+    OCRConnectionError,
+    OCRError,
+    OverloadedError,
+    ResponseError,
+    SchemaError,
+    ServerError,
+    TruncatedError,
+)
 from qwen_ocr.families import family_of
 from qwen_ocr.images import ImageInput, known_size, load_image
 from qwen_ocr.jobs.documents import Page, PageImages
+from qwen_ocr.jobs.server import find_concurrency
 from qwen_ocr.options import ReadOptions
 from qwen_ocr.results import OCRResult, TextBox
+from qwen_ocr.settings import ClientSettings
+
+NOT_THE_PAGE = (AuthenticationError, ConfigurationError, NotFoundError, ResponseError)
+"""What would fail for every page in the same way."""
+PERHAPS_THE_SERVER = (OCRConnectionError, OverloadedError, ServerError)
+"""What may be the page's fault, or the end of the server, which must not fail all other pages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +51,24 @@ class Job:
     """Comes with the text, if it was asked for and the model gives boxes."""
 
 
+class PageReader(Protocol):
+    """Where a batch has the text of its pages from."""
+
+    def knows(self, job: Job) -> bool:
+        """Whether it can say anything about this page; it is asked about each once."""
+
+    async def read(self, job: Job) -> OCRResult:
+        """The text of a page that it knows; its layout goes into the job. Raises `OCRError`."""
+
+    async def check(self, error: OCRError) -> None:
+        """Raise what stops the batch; return if the error is about one page."""
+
+    def remarks(self) -> list[str]:
+        """What to say at the end about what it was given."""
+
+
 class Reader:
-    """Reads pages for `run_many_async`.
+    """Reads pages through a client.
 
     Boxes are a second question about the same page: the prompt of the first stays the user's own,
     and a page whose boxes make no sense still has its text.
@@ -70,3 +104,35 @@ class Reader:
             return None
         size = await asyncio.to_thread(lambda: known_size(load_image(image)).size)
         return Layout(lines, size)
+
+
+class ServerReader(Reader):
+    """Reads the pages of a batch, and looks after the server when one fails."""
+
+    def __init__(
+        self,
+        client: AsyncOCRClient,
+        images: PageImages,
+        prompt: str,
+        options: ReadOptions,
+        *,
+        locate: bool,
+        settings: ClientSettings,
+    ) -> None:
+        super().__init__(client, images, prompt, options, locate=locate)
+        self._settings = settings
+
+    def knows(self, job: Job) -> bool:
+        """Any page can be read."""
+        return True
+
+    async def check(self, error: OCRError) -> None:
+        """Raise what would fail for every page, and what `find_concurrency` raises."""
+        if isinstance(error, NOT_THE_PAGE):
+            raise error
+        if isinstance(error, PERHAPS_THE_SERVER):
+            await asyncio.to_thread(find_concurrency, self._settings)
+
+    def remarks(self) -> list[str]:
+        """Nothing."""
+        return []

@@ -1,50 +1,29 @@
 """A batch from its inputs to its outputs."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from qwen_ocr.async_client import AsyncOCRClient
 from qwen_ocr.batch import run_many_async
-from qwen_ocr.errors import (
-    AuthenticationError,
-    ConfigurationError,
-    NotFoundError,
-    OCRConnectionError,
-    OCRError,
-    OverloadedError,
-    PDFError,
-    ResponseError,
-    ServerError,
-)
+from qwen_ocr.errors import PDFError
+from qwen_ocr.jobs.answers import AnswerReader
 from qwen_ocr.jobs.archive import Archive, Collector, KeptError
-from qwen_ocr.jobs.documents import PageImages, open_document
+from qwen_ocr.jobs.documents import PageImages
 from qwen_ocr.jobs.inputs import Inputs
 from qwen_ocr.jobs.journal import Journal
+from qwen_ocr.jobs.listing import list_jobs
 from qwen_ocr.jobs.progress import Progress, Tally
-from qwen_ocr.jobs.reading import Job, Reader
-from qwen_ocr.jobs.records import (
-    describe,
-    failed,
-    page_key,
-    state_key,
-    succeeded,
-    version,
-)
+from qwen_ocr.jobs.reading import Job, PageReader, ServerReader
+from qwen_ocr.jobs.records import failed, state_key, succeeded
 from qwen_ocr.jobs.server import find_concurrency
 from qwen_ocr.options import ReadOptions, check_options
 from qwen_ocr.pdf import DEFAULT_DPI, check_dpi
 from qwen_ocr.prompts import check_prompt
 from qwen_ocr.results import Outcome
 from qwen_ocr.settings import ClientSettings
-
-NOT_THE_PAGE = (AuthenticationError, ConfigurationError, NotFoundError, ResponseError)
-"""What would fail for every page in the same way."""
-PERHAPS_THE_SERVER = (OCRConnectionError, OverloadedError, ServerError)
-"""What may be the page's fault, or the end of the server, which must not fail all other pages."""
-
 
 PATIENCE = 8
 """Further attempts for a page unless QWEN_OCR_MAX_RETRIES says otherwise: with the SDK's pauses
@@ -64,23 +43,45 @@ class Plan:
     dpi: float | None = None
     concurrency: int | None = None
     retry_failed: bool = False
+    answers: Path | None = None
+    """What `vllm run-batch` wrote, to take texts from instead of a server."""
 
 
 async def run_batch(plan: Plan) -> bool:
     """Read all inputs into the output, or what is left of them; tell whether all have their text.
 
     Says on stderr how far it is and what it has done. Raises `ConfigurationError` or `PromptError`
-    before anything is written; `OutputError` and what `NOT_THE_PAGE` and `PERHAPS_THE_SERVER` list
-    when it cannot go on. What was read is kept in any case, also when this is cancelled.
+    before anything is written; `OutputError` and what the reader's `check` raises when it
+    cannot go on. What was read is kept in any case, also when this is cancelled.
     """
     dpi = DEFAULT_DPI if plan.dpi is None else plan.dpi
     check_dpi(dpi)
     check_prompt(plan.prompt)
     check_options(plan.options)
     plan.archive.check()
-    files = plan.inputs.count() if plan.inputs.countable else None
-    if files == 0:
-        raise ConfigurationError("there is neither an image nor a PDF among these files")
+    files = plan.inputs.count()
+    with PageImages(dpi) as images:
+        async with _open_reader(plan, images) as (reader, concurrency):
+            with (
+                Journal(plan.output, plan.prompt) as journal,
+                Progress(Tally(files)) as progress,
+            ):
+                batch = _Batch(plan, reader, journal, progress)
+                try:
+                    await batch.run(concurrency)
+                except BaseException:
+                    progress.say(f"stopped: {progress.tally}; the same command goes on from there")
+                    raise
+                return batch.report()
+
+
+@asynccontextmanager
+async def _open_reader(plan: Plan, images: PageImages) -> AsyncIterator[tuple[PageReader, int]]:
+    """What reads the pages, and how many at a time."""
+    if plan.answers is not None:
+        with AnswerReader(plan.answers, plan.options) as answers:
+            yield answers, 1
+        return
     settings = plan.settings
     retries = settings.max_retries if "max_retries" in settings.model_fields_set else PATIENCE
     concurrency = plan.concurrency
@@ -92,25 +93,11 @@ async def run_batch(plan: Plan) -> bool:
         model=settings.model,
         max_retries=retries,
     ) as client:
-        with (
-            PageImages(dpi) as images,
-            Journal(plan.output, plan.prompt) as journal,
-            Progress(Tally(files)) as progress,
-        ):
-            reader = Reader(
-                client,
-                images,
-                plan.prompt,
-                plan.options,
-                locate=plan.archive.pdf_folder is not None,
-            )
-            batch = _Batch(plan, reader, journal, progress)
-            try:
-                await batch.run(concurrency)
-            except BaseException:
-                progress.say(f"stopped: {progress.tally}; the same command goes on from there")
-                raise
-            return batch.report()
+        locate = plan.archive.pdf_folder is not None
+        reader = ServerReader(
+            client, images, plan.prompt, plan.options, locate=locate, settings=settings
+        )
+        yield reader, concurrency
 
 
 @dataclass(slots=True)
@@ -118,7 +105,7 @@ class _Batch:
     """One run over the inputs, which goes on where the journal ends."""
 
     plan: Plan
-    reader: Reader
+    reader: PageReader
     journal: Journal
     progress: Progress
     not_archived: int = 0
@@ -154,36 +141,31 @@ class _Batch:
             say('failed pages have "error" in their lines; --retry-failed reads them again')
         if incomplete:
             say(f"documents without files of their own, as a page is missing: {incomplete:,}")
+        for remark in self.reader.remarks():
+            say(remark)
+        if tally.unknown:
+            say(
+                f"pages without an answer: {tally.unknown:,}; "
+                "the same command without --read-answers reads them"
+            )
         if ignored:
             say(f"files left out, neither images nor PDFs by their endings: {ignored:,}")
-        return not failures and not self.not_archived
+        return not (failures or tally.unknown or self.not_archived)
 
     def _jobs(self) -> Iterator[Job]:
         """The pages that are to be read, one after the other."""
         tally = self.progress.tally
-        met: set[bytes] = set()
-        task = asyncio.current_task()
-        for path in self.plan.inputs:
-            # Many done pages in a row leave the loop no moment to act on Ctrl-C by itself.
-            if task and task.cancelling():
-                return
-            file_version = version(path)
-            document = open_document(path)
-            tally.opened += 1
-            for page in document.pages:
-                description = describe(page, file_version, self.plan.prompt)
-                key, state = page_key(description), state_key(description)
-                if key in met:
-                    continue
-                met.add(key)
-                tally.met += 1
-                if state in self.journal.done:
-                    tally.found += 1
-                elif state in self.journal.failed and not self.plan.retry_failed:
-                    tally.found_failed += 1
-                else:
-                    yield Job(page, description)
-            self.progress.update()
+        for job in list_jobs(self.plan.inputs, self.plan.prompt, self.progress):
+            known = self.reader.knows(job)
+            state = state_key(job.description)
+            if state in self.journal.done:
+                tally.found += 1
+            elif state in self.journal.failed and not self.plan.retry_failed:
+                tally.found_failed += 1
+            elif known:
+                yield job
+            else:
+                tally.unknown += 1
 
     async def _keep(self, outcome: Outcome[Job]) -> None:
         job, tally = outcome.input, self.progress.tally
@@ -192,7 +174,7 @@ class _Batch:
             record = succeeded(job.description, outcome.result, job.layout)
         else:
             assert outcome.error, "an outcome has one or the other"
-            await self._check_server(outcome.error)
+            await self.reader.check(outcome.error)
             tally.failed += 1
             record = failed(job.description, outcome.error)
             self.progress.say(job.page.complaint(outcome.error))
@@ -201,13 +183,6 @@ class _Batch:
         if self.plan.archive.wanted and (records := self._collector.add(record)):
             await self._written()
             self._begin(self.plan.archive.write, records, replace=replaces)
-
-    async def _check_server(self, error: OCRError) -> None:
-        """Raise what stops the batch; return if the error is about one page."""
-        if isinstance(error, NOT_THE_PAGE):
-            raise error
-        if isinstance(error, PERHAPS_THE_SERVER):
-            await asyncio.to_thread(find_concurrency, self.plan.settings)
 
     async def _catch_up(self) -> None:
         """Write what earlier runs had read, but had not written or not been asked to write."""
