@@ -8,7 +8,7 @@ before it decodes, and says what is wrong with an image as a problem of the requ
 import asyncio
 import io
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, NoReturn, TypeVar
 
 import pybase64
@@ -19,6 +19,7 @@ from vllm.multimodal.media.base import MediaIO
 from vllm.multimodal.media.connector import global_thread_pool
 from vllm.multimodal.media.image import ImageMediaIO
 
+from qwen_ocr.families import Family
 from qwen_ocr_serve import models
 from qwen_ocr_serve.guard.exchange import current
 from qwen_ocr_serve.guard.problems import Problem
@@ -43,17 +44,23 @@ def _invalid(why: str) -> ImageRefusedError:
     return ImageRefusedError("invalid_image", _BAD_IMAGE.format(why))
 
 
+@cache
+def _served() -> tuple[ServeSettings, Family | None]:
+    """The server's settings and its model's family, read once: each request gets a connector."""
+    settings = ServeSettings()
+    return settings, models.family_of_model(settings.model, settings.local_model)
+
+
 @MEDIA_CONNECTOR_REGISTRY.register(CONNECTOR_NAME)
 class GuardedMediaConnector(MediaConnector):
     """Loads images and nothing else; every failure is an `ImageRefusedError`."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        settings = ServeSettings()
+        settings, self._family = _served()
         self._hosts = settings.image_hosts
         self._max_bytes = int(settings.max_body_mib * 2**20)
         self._max_pixels = settings.max_image_pixels
-        self._family = models.family_of_model(settings.model, settings.local_model)
 
     @cached_property
     def _fetcher(self) -> ImageFetcher:

@@ -143,7 +143,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument(
-        "--minutes", type=float, default=80, help="processor minutes of the whole run"
+        "--minutes", type=float, default=130, help="processor minutes of the whole run"
     )
     parser.add_argument("--vision-minutes", type=float, default=9, help="vision alone, at first")
     parser.add_argument("--browser", type=Path, help="folder that browser.py wrote")
