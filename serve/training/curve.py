@@ -56,7 +56,7 @@ def main() -> None:
         label="held-out fonts",
     )
     left.set(title="next character, given those before it", ylabel="wrong, %")
-    for kind in scores[0].keys() - {"minutes", "all"}:
+    for kind in [name for name in scores[0] if name not in ("minutes", "all")]:
         points = [(row["minutes"], row[kind]) for row in scores]
         right.plot(*zip(*points, strict=True), marker=".", alpha=0.6, label=kind)
     minutes = [row["minutes"] for row in scores]
@@ -65,7 +65,8 @@ def main() -> None:
     for axes in (left, right):
         axes.set(yscale="log", xlabel="processor minutes per core")
         axes.grid(alpha=0.3)
-        axes.legend()
+    left.legend()
+    right.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     figure.savefig(options.plot, metadata={"Date": None})
 
 
