@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from qwen_ocr import ConfigurationError
-from qwen_ocr.jobs.files import OutputError
+from qwen_ocr.errors import OutputError
 from qwen_ocr.jobs.journal import Journal
 from qwen_ocr.jobs.records import encode, state_key
 
