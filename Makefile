@@ -33,7 +33,7 @@ lint: $(STAMP) ## check style, formatting and types
 BASE_URL ?=
 NAME ?= mini
 
-bench: $(STAMP) ## measure server and client beside what they replace; on a quiet machine, 15 minutes
+bench: $(STAMP) ## measure server and client beside what they replace, on a quiet machine
 ifeq ($(BASE_URL),)
 	@$(BIN)/python tests/bench/client_cost.py
 	@$(BIN)/python tests/bench/guard_cost.py

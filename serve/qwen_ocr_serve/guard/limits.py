@@ -17,7 +17,7 @@ _FIRST_GUESS = 1.0
 _SMOOTHING = 0.1
 """Weight of the newest interval in the mean: the last twenty or so count."""
 _LONGEST_WAIT = 60
-"""Seconds; OpenAI's SDKs ignore a longer `Retry-After`."""
+"""Seconds. The pace is a guess; OpenAI's SDKs would follow a `Retry-After` of up to 120."""
 
 
 class Queue:
