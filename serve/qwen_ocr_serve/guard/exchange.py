@@ -54,7 +54,7 @@ class Exchange:
         self._send = send
         self._queue = queue
         self._body: bytes | None = None
-        self._waiting: set[asyncio.Task[Message]] = set()
+        self._waiting: set[asyncio.Task[Any]] = set()
         self._expired: Problem | None = None
         self._start: Message | None = None
         self.started = False
@@ -85,18 +85,18 @@ class Exchange:
             return {"type": "http.request", "body": body, "more_body": False}
         if self._expired:
             return {"type": "http.disconnect"}
-        waiting = asyncio.ensure_future(self._receive())
-        self._waiting.add(waiting)
+        task = asyncio.current_task()
+        assert task is not None, "a server runs each request in a task"
+        self._waiting.add(task)
         try:
-            return await waiting
+            return await self._receive()
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if self._expired and not (task and task.cancelling()):
+            # As `asyncio.timeout` does: our own cancellation ends here, another one goes on.
+            if self._expired and not task.uncancel():
                 return {"type": "http.disconnect"}
-            waiting.cancel()
             raise
         finally:
-            self._waiting.discard(waiting)
+            self._waiting.discard(task)
 
     def expire(self, problem: Problem) -> None:
         """End the request with this problem, unless it has ended."""

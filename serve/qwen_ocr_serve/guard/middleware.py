@@ -114,7 +114,9 @@ class Guard:
             seconds=self._settings.body_timeout,
         )
         # Half of a character cannot be encoded again, not even in an error that quotes it.
-        if body and _SURROGATE.search(body) and not await asyncio.to_thread(_encodable, body):
+        # Looking for the two bytes first is much faster than the expression: bodies are megabytes.
+        halved = body and b"\\u" in body and _SURROGATE.search(body)
+        if body and halved and not await asyncio.to_thread(_encodable, body):
             message = "the request holds half of a surrogate pair: send text as UTF-8"
             raise Problem(400, "invalid_json", message)
         return body
