@@ -15,7 +15,7 @@ from torch import Tensor
 from training.charset import CHARSET, TOKENIZER, special_id
 from training.fonts import FontPicker
 from training.render import finish, render
-from training.samples import MINI, TOKEN, Sample, load_batch, reading_path, subcolumn_labels
+from training.samples import MINI, TOKEN, Sample, load_batch, reading_path, token_labels
 from training.text import TextSource
 
 IGNORED = -100
@@ -41,6 +41,9 @@ CHARACTER_ID = {character: TOKENIZER.encode(character).ids[0] for character in C
 IMAGE_PAD = special_id("<|image_pad|>")
 NOTHING = special_id("<|endoftext|>")  # what a visual token without text shows
 IM_END = special_id("<|im_end|>")
+NEWLINE = TOKENIZER.encode("\n").ids[0]
+MISREAD_BATCHES = 0.5  # the part of the batches with misread characters
+MOST_MISREAD = 0.12  # the largest part of the characters of such a batch
 
 
 @dataclass
@@ -50,7 +53,9 @@ class Batch:
     images: (n, height, width), -1…1. prefix: prompt ids, -1 for the image. answer: (n, length) ids.
     labels: (n, length + 1) next ids, `IGNORED` past the end. path: (n, length + 1) the visual
     token that holds each next character, `IGNORED` where there is none. characters: (n, rows ×
-    columns, SUBCOLUMNS) ids, `NOTHING` where no text is.
+    columns, SUBCOLUMNS) ids, `NOTHING` where no text is. shown_line, read_line: (n, rows × columns)
+    and (n, length + 1) the number of the line that a visual token shows, or that the next character
+    stands in, from 0.
     """
 
     images: Tensor
@@ -59,6 +64,8 @@ class Batch:
     labels: Tensor
     path: Tensor
     characters: Tensor
+    shown_line: Tensor
+    read_line: Tensor
 
 
 def prompt_ids(prompt: str, *, system: str = "", text_first: bool = False) -> list[int]:
@@ -126,7 +133,7 @@ def random_batch(
         )
         for _ in range(count)
     ]
-    return collate(samples, random_prompt(rng))
+    return misread(rng, collate(samples, random_prompt(rng)))
 
 
 def stored_batch(rng: random.Random, path: Path, *, strength: float = 1.0) -> Batch:
@@ -139,33 +146,55 @@ def stored_batch(rng: random.Random, path: Path, *, strength: float = 1.0) -> Ba
         size = sample.lines[0].height if sample.lines else float(TYPE_SIZES[0])
         image = Image.fromarray(sample.image)
         finished.append(finish(rng, image, sample.lines, width, height, size, strength))
-    return collate(finished, random_prompt(rng))
+    return misread(rng, collate(finished, random_prompt(rng)))
+
+
+def misread(rng: random.Random, batch: Batch) -> Batch:
+    """Replace some characters that the network is told it has read, as misreading would.
+
+    A reader that finds its place by the last characters alone is lost after a mistake; the labels
+    stay true. Line breaks stay as they are, and none are added.
+    """
+    if rng.random() < MISREAD_BATCHES:
+        generator = torch.Generator().manual_seed(rng.randrange(2**62))
+        order = torch.rand(batch.answer.shape, generator=generator).argsort(dim=1)
+        others = batch.answer.gather(1, order)  # of the same text: what is most easily confused
+        chance = torch.rand(batch.answer.shape, generator=generator)
+        wrong = (chance < rng.uniform(0, MOST_MISREAD)) & (batch.answer != NEWLINE)
+        batch.answer = torch.where(wrong & (others != NEWLINE), others, batch.answer)
+    return batch
 
 
 def collate(samples: list[Sample], prefix: list[int]) -> Batch:
     """Tensors of samples whose images have one size."""
     texts = [[CHARACTER_ID.get(c, 0) for c in sample.text] for sample in samples]
-    newline = TOKENIZER.encode("\n").ids[0]
     texts = [
-        [newline if c == "\n" else token for c, token in zip(sample.text, ids, strict=True)]
+        [NEWLINE if c == "\n" else token for c, token in zip(sample.text, ids, strict=True)]
         for sample, ids in zip(samples, texts, strict=True)
     ]
     length = max(map(len, texts))
     answer = torch.zeros(len(texts), length, dtype=torch.long)
     labels = torch.full((len(texts), length + 1), IGNORED)
     path = torch.full((len(texts), length + 1), IGNORED)
+    read_line = torch.full((len(texts), length + 1), IGNORED)
     for index, (ids, sample) in enumerate(zip(texts, samples, strict=True)):
         answer[index, : len(ids)] = torch.tensor(ids, dtype=torch.long)
         labels[index, : len(ids) + 1] = torch.tensor([*ids, IM_END])
         if ids:
             path[index, : len(ids) + 1] = torch.from_numpy(reading_path(sample))
+            breaks = torch.tensor([0, *(token == NEWLINE for token in ids)])
+            read_line[index, : len(ids) + 1] = breaks.cumsum(0)
     images = np.stack([sample.image for sample in samples])
-    characters = np.stack([subcolumn_labels(sample, CHARACTER_ID, NOTHING) for sample in samples])
+    shown = [token_labels(sample, CHARACTER_ID, NOTHING) for sample in samples]
     return Batch(
         images=torch.from_numpy(images).float() / 127.5 - 1,
         prefix=torch.tensor(prefix),
         answer=answer,
         labels=labels,
         path=path,
-        characters=torch.from_numpy(characters).flatten(1, 2),
+        characters=torch.from_numpy(np.stack([characters for characters, _ in shown])).flatten(
+            1, 2
+        ),
+        shown_line=torch.from_numpy(np.stack([lines for _, lines in shown])).flatten(1, 2),
+        read_line=read_line,
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from training.charset import TOKENIZER, special_id, write_tokenizer
@@ -44,6 +44,17 @@ def convert(weights: dict[str, Tensor]) -> dict[str, Tensor]:
             value = value.expand(-1, 3, 2, PATCH, PATCH)
         converted[_hugging_face_name(name)] = value.to(torch.bfloat16).contiguous()
     return converted
+
+
+def load_weights(directory: Path) -> dict[str, Tensor]:
+    """Weights for `model.Mini` from a model directory: what `convert` did, undone."""
+    weights = {}
+    for name, value in load_file(directory / "model.safetensors").items():
+        name = name.removeprefix("model.").replace("patch_embed.proj.", "patch_embed.")
+        if name == "visual.patch_embed.weight":
+            value = value.float().sum(dim=(1, 2)).flatten(1)
+        weights[name] = value.float()
+    return weights
 
 
 def configuration(shape: Shape) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from qwen_ocr.families import family_of
 MINI = family_of("mini")
 TOKEN = MINI.factor  # pixels per visual token, each side
 SUBCOLUMNS = 4  # character labels per visual token, left to right
+NO_LINE = -100  # what a visual token without text belongs to; losses ignore it
 
 
 @dataclass
@@ -54,19 +55,21 @@ def fit(image: Image.Image, lines: list[Line], width: int, height: int) -> Sampl
     return Sample(np.asarray(resized), [transform(line, matrix) for line in lines])
 
 
-def subcolumn_labels(
+def token_labels(
     sample: Sample, character_id: dict[str, int], nothing: int
-) -> NDArray[np.int64]:
-    """Which character each visual token shows under each quarter of its width.
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """What each visual token shows: which characters, and of which line.
 
-    Returns (rows, columns, SUBCOLUMNS) token ids, `nothing` where there is none. A token between
-    two lines belongs to the line that covers more of its height.
+    Returns (rows, columns, SUBCOLUMNS) ids of the characters under each quarter of its width,
+    `nothing` where there is none, and (rows, columns) line numbers from 0, or `NO_LINE`. A token
+    between two lines belongs to the line that covers more of its height.
     """
     rows, columns = sample.image.shape[0] // TOKEN, sample.image.shape[1] // TOKEN
     labels = np.full((rows, columns * SUBCOLUMNS), nothing, dtype=np.int64)
+    numbers = np.full_like(labels, NO_LINE)
     best = np.zeros_like(labels, dtype=np.float64)
     centres = (np.arange(columns * SUBCOLUMNS) + 0.5) * TOKEN / SUBCOLUMNS
-    for line in sample.lines:
+    for number, line in enumerate(sample.lines):
         ids = np.array([character_id[character] for character in line.text])
         inside = np.flatnonzero((centres >= line.edges[0]) & (centres < line.edges[-1]))
         glyph = np.searchsorted(line.edges, centres[inside], side="right") - 1
@@ -77,8 +80,10 @@ def subcolumn_labels(
             wins = (overlap > best[row, inside]) & (overlap > 0.25 * min(TOKEN, line.height))
             where = inside[wins]
             labels[row, where] = ids[glyph[wins]]
+            numbers[row, where] = number
             best[row, where] = overlap[wins]
-    return labels.reshape(rows, columns, SUBCOLUMNS)
+    shape = (rows, columns, SUBCOLUMNS)
+    return labels.reshape(shape), numbers.reshape(shape).max(axis=2)
 
 
 def reading_path(sample: Sample) -> NDArray[np.int64]:

@@ -21,7 +21,7 @@ DICTIONARIES = {
     "portuguese": 0.09,
 }
 COMMON_WORDS = Path(__file__).with_name("common_words.txt").read_text(encoding="utf-8").split()
-FEW_TOKENS = 0.15  # of the blocks are written with a handful of words that come again and again
+FEW_TOKENS = 0.3  # of the blocks are written with a handful of words that come again and again
 PUNCTUATED_ENDS = (".",) * 10 + (",",) * 9 + ("!", "?", ";", ":", ".”", ")")
 
 

@@ -28,6 +28,7 @@ from training.batches import (
     stored_batch,
 )
 from training.charset import TOKENIZER
+from training.export import load_weights
 from training.fonts import HELD_OUT_FAMILIES, TRAINING_FAMILIES, FontPicker
 from training.model import Linear, Mini, Shape
 from training.samples import SUBCOLUMNS
@@ -36,22 +37,50 @@ PEAK_RATE = 3e-3
 WARMUP_STEPS = 100
 HOLD = 0.25  # fraction of the time at the peak rate, before the linear decay to zero
 STORED_PART = 0.4  # of the batches, when there are browser-drawn ones
-GUIDES = ((2, 0, 1), (2, 1, 0), (3, 0, 0))  # (layer, head, lag): lag 0 looks at the next character
-GUIDE_WEIGHT, CHARACTER_WEIGHT = 0.3, 0.3
+# (layer, head, lag): lag 0 looks at the next character, lag 1 at the one just read.
+GUIDES = ((1, 1, 1), (2, 0, 1), (2, 1, 0), (3, 0, 0))
+GUIDE_WEIGHT, CHARACTER_WEIGHT, LINE_WEIGHT = 0.3, 0.3, 0.1
+MOST_LINES = 64  # told apart; those further down count as the last
+HEADS_ALONE_STEPS = 150  # after a start from a model without heads: they learn to fit it first
 
 
 class Trainee(nn.Module):
-    """The network and the character head that teaches its vision half; the head is not exported."""
+    """The network and the heads that teach it, which are not exported.
+
+    `characters` tells what a visual token shows; `lines` tells, halfway through the language
+    layers, in which line of text a visual token stands, and the next character to be written.
+    """
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.mini = Mini(shape)
         self.characters = Linear(shape.vision_hidden, SUBCOLUMNS * shape.vocab)
+        self.lines = Linear(shape.hidden, MOST_LINES)
 
     def character_loss(self, vision: Tensor, batch: Batch) -> Tensor:
         """Cross-entropy of the character under each quarter of each visual token."""
-        scores = self.characters(vision).unflatten(-1, (SUBCOLUMNS, -1))
+        scores = self.characters(vision).float().unflatten(-1, (SUBCOLUMNS, -1))
         return F.cross_entropy(scores.flatten(0, 2), batch.characters.flatten())
+
+    def line_loss(self, placed: Tensor, reading: Tensor, batch: Batch) -> Tensor:
+        """Cross-entropy of the number of the line, of visual tokens and of the answer's positions.
+
+        One head for both: their states become alike where they belong together, which is what
+        attention needs to tell apart two lines with the same words.
+        """
+        if (batch.path == IGNORED).all():  # blank images: no line to stand in
+            return torch.zeros(())
+        return sum(
+            (
+                F.cross_entropy(
+                    self.lines(states).float().flatten(0, 1),
+                    numbers.clamp(max=MOST_LINES - 1).flatten(),
+                    ignore_index=IGNORED,
+                )
+                for states, numbers in ((placed, batch.shown_line), (reading, batch.read_line))
+            ),
+            torch.zeros(()),
+        )
 
     def guide_loss(self, attention: list[tuple[Tensor, Tensor]], batch: Batch) -> Tensor:
         """Cross-entropy of chosen heads' attention against the reading path."""
@@ -70,19 +99,27 @@ class Trainee(nn.Module):
             total = total + F.cross_entropy(scores.flatten(0, 1), target.flatten())
         return total / len(GUIDES)
 
-    def losses(self, batch: Batch, *, vision_only: bool) -> dict[str, Tensor]:
-        """The losses by name; `text` and `guide` are left out while only vision is trained."""
+    def losses(
+        self, batch: Batch, *, vision_only: bool, heads_alone: bool = False
+    ) -> dict[str, Tensor]:
+        """The losses by name; only `characters` while only vision is trained.
+
+        With `heads_alone` the losses of the heads do not reach the network.
+        """
         if vision_only:
             last, _ = self.mini.visual(batch.images)
             return {"characters": self.character_loss(last, batch)}
         output = self.mini(batch.images, batch.prefix, batch.answer)
+        heads = (output.vision, output.placed, output.reading)
+        vision, placed, reading = (s.detach() for s in heads) if heads_alone else heads
         labels = batch.labels.flatten()
         chosen = labels != IGNORED
         scores = self.mini.logits(output.hidden.flatten(0, 1)[chosen])
         return {
             "text": F.cross_entropy(scores, labels[chosen]),
             "guide": self.guide_loss(output.attention, batch),
-            "characters": self.character_loss(output.vision, batch),
+            "characters": self.character_loss(vision, batch),
+            "lines": self.line_loss(placed, reading, batch),
             "wrong": (scores.argmax(-1) != labels[chosen]).float().mean().detach(),
         }
 
@@ -146,6 +183,10 @@ def main() -> None:
         "--minutes", type=float, default=130, help="processor minutes of the whole run"
     )
     parser.add_argument("--vision-minutes", type=float, default=9, help="vision alone, at first")
+    parser.add_argument(
+        "--weights", type=Path, help="model directory to train on, past the lessons"
+    )
+    parser.add_argument("--peak", type=float, default=PEAK_RATE, help="learning rate at its peak")
     parser.add_argument("--browser", type=Path, help="folder that browser.py wrote")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -168,6 +209,8 @@ def main() -> None:
             stepper.load_state_dict(saved)
         step, minutes = state["step"], state["minutes"]
         images, characters = state["images"], state["characters"]
+    elif options.weights:
+        trainee.mini.load_state_dict(load_weights(options.weights))
     else:
         seen = [random_batch(random.Random(f"whiten {i}"), fonts).images for i in range(40)]
         trainee.mini.visual.whiten(seen)
@@ -180,18 +223,23 @@ def main() -> None:
         rate = min(1.0, step / WARMUP_STEPS, (1 - progress) / (1 - HOLD))
         for stepper in steppers:
             for group in stepper.param_groups:
-                group["lr"] = PEAK_RATE * rate
-        vision_only = minutes < options.vision_minutes
+                group["lr"] = options.peak * rate
+        vision_only = not options.weights and minutes < options.vision_minutes
         rng = random.Random(f"{options.seed} {rank} {step}")
-        lesson = curriculum(progress)
+        lesson = curriculum(1.0 if options.weights else progress)
         if stored and not vision_only and rng.random() < STORED_PART:
             batch = stored_batch(rng, rng.choice(stored), strength=lesson["strength"])
         else:
             batch = random_batch(rng, fonts, **lesson)
-        losses = trainee.losses(batch, vision_only=vision_only)
+        losses = trainee.losses(
+            batch,
+            vision_only=vision_only,
+            heads_alone=bool(options.weights) and step <= HEADS_ALONE_STEPS,
+        )
         loss = CHARACTER_WEIGHT * losses["characters"]
         if not vision_only:
             loss = loss + losses["text"] + GUIDE_WEIGHT * losses["guide"]
+            loss = loss + LINE_WEIGHT * losses["lines"]
         loss.backward()
         average_gradients(trainee)
         nn.utils.clip_grad_norm_(trainee.parameters(), 1.0)
@@ -207,7 +255,7 @@ def main() -> None:
         if rank == 0 and step % 20 == 0:
             row = {name: round(value.item(), 4) for name, value in losses.items()}
             row |= {"step": step, "minutes": round(minutes, 2), "images": images}
-            row |= {"characters_read": characters, "rate": round(PEAK_RATE * rate, 6)}
+            row |= {"characters_read": characters, "rate": round(options.peak * rate, 6)}
             if not vision_only and (step % 200 == 0 or finished):
                 row |= validate(trainee, tests)
             with (options.out / "log.jsonl").open("a") as log:

@@ -1,5 +1,6 @@
 """The training code's network, prompts and labels are those of the model that is served."""
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,9 @@ import torch
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
 
-from training.batches import IMAGE_PAD, collate, prompt_ids
+from training.batches import IGNORED, IMAGE_PAD, NEWLINE, collate, misread, prompt_ids
 from training.charset import CHARSET, TOKENIZER
-from training.export import write_model
+from training.export import load_weights, write_model
 from training.fonts import HELD_OUT_FAMILIES, TRAINING_FAMILIES
 from training.model import Mini, Shape
 from training.samples import Line, Sample, reading_path
@@ -56,6 +57,14 @@ def test_transformers_computes_the_same(random_model: tuple[Mini, Path]) -> None
         ours = network.logits(network(images, torch.tensor(prompt_ids("OCR")), answer).hidden)[0]
     # Ours multiplies in bfloat16, so it is near, not equal; a wrong formula is off by units.
     assert float((ours - theirs).abs().max()) < 0.05 * float(theirs.abs().max())
+
+
+def test_training_can_go_on_from_a_model_directory(random_model: tuple[Mini, Path]) -> None:
+    network, directory = random_model
+    weights = load_weights(directory)
+    assert weights.keys() == network.state_dict().keys()
+    for name, value in network.state_dict().items():
+        assert torch.allclose(weights[name], value, rtol=2e-2), name
 
 
 @pytest.mark.parametrize(
@@ -108,3 +117,17 @@ def test_the_path_leads_from_character_to_character_and_past_the_line() -> None:
     batch = collate([sample], prompt_ids("OCR"))
     assert TOKENIZER.decode(batch.labels[0].tolist()[:-1]) == "ab\nc"
     assert batch.labels.shape == batch.path.shape == (1, 5)
+    # A visual token and the position that reads it are given the same line.
+    assert batch.shown_line[0].tolist() == [0, 0, IGNORED, IGNORED, 1, IGNORED]
+    assert batch.read_line[0].tolist() == [0, 0, 0, 1, 1]
+
+
+def test_misreading_changes_what_was_read_and_not_what_is_to_be_read() -> None:
+    line = Line("abcdefgh", np.arange(0, 72, 8, dtype=np.float64), np.full(9, 8.0), 14.0)
+    sample = Sample(np.full((32, 64), 255, dtype=np.uint8), [line, line])
+    batch = collate([sample] * 8, prompt_ids("OCR"))
+    true, labels = batch.answer.clone(), batch.labels.clone()
+    changed = [misread(random.Random(seed), batch).answer for seed in range(8)]
+    assert any((answer != true).any() for answer in changed)
+    assert all(((answer == NEWLINE) == (true == NEWLINE)).all() for answer in changed)
+    assert (batch.labels == labels).all()
