@@ -15,11 +15,18 @@ from torch import Tensor
 from training.charset import CHARSET, TOKENIZER, special_id
 from training.fonts import FontPicker
 from training.render import finish, render
-from training.samples import MINI, TOKEN, Sample, load_batch, reading_path, token_labels
+from training.samples import (
+    MINI,
+    TOKEN,
+    TYPE_SIZES,
+    Sample,
+    load_batch,
+    reading_path,
+    token_labels,
+)
 from training.text import TextSource
 
 IGNORED = -100
-TYPE_SIZES = (11.0, 48.0)  # px
 TOKENS_PER_BATCH = 2000  # visual and answer tokens, roughly: what one step works through
 MOST_TOKENS = 1400  # visual tokens of the largest image
 PROMPTS = (

@@ -24,7 +24,7 @@ from playwright.sync_api import Page, sync_playwright
 from rich.progress import track
 
 from training.fonts import TRAINING_FAMILIES
-from training.samples import TOKEN, Line, fit, save_batch
+from training.samples import TOKEN, TYPE_SIZES, Line, fit, save_batch
 from training.text import TextSource
 
 CHROMIUM = "/usr/bin/chromium"
@@ -187,11 +187,12 @@ def random_blocks(rng: random.Random) -> tuple[int, int, list[Block]]:
         while rows * columns > 700:
             rows, columns = rng.randint(3, 32), rng.randint(8, 52)
     width, height = columns * TOKEN, rows * TOKEN
-    most = min(48.0, height * 0.45, width / 5)
-    middle = math.exp(rng.uniform(math.log(min(11.0, most)), math.log(most)))
+    smallest, largest = TYPE_SIZES
+    most = min(largest, height * 0.45, width / 5)
+    middle = math.exp(rng.uniform(math.log(min(smallest, most)), math.log(most)))
     blocks = []
     for _ in range(BLOCKS_PER_PAGE):
-        size = min(most, max(10.0, middle * rng.uniform(0.85, 1.18)))
+        size = min(most, max(smallest, middle * rng.uniform(0.85, 1.18)))
         characters = max(3, round(0.8 * width * height / (0.75 * size * size)))
         blocks.append(
             Block(
