@@ -7,9 +7,10 @@ what an FP8 checkpoint stores in one byte instead of two. Both were counted on t
 transformers builds from the configuration, as a test does again; they agree with the sizes that
 the models are published in (Qwen3-VL-8B-Instruct 17.5 GB, Qwen3-VL-2B-Instruct 4.26 GB).
 
-A row is `compared` if its shape was held against a published configuration, model card or file
-size. The others are checked by their number of parameters alone, which says little about key-value
-heads; `Architecture.exact` is then False, and `qwen-ocr plan` says so.
+A row is `compared` if its shape was held against a published configuration, model card, file size,
+or a training framework that loads the checkpoint (torchtitan: the Qwen3-VL MoE models). The others
+are checked by their number of parameters alone, which says little about key-value heads;
+`Architecture.exact` is then False, and `qwen-ocr plan` says so.
 """
 
 import dataclasses

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from qwen_ocr_serve.cli import app
 from qwen_ocr_serve.local_server import LocalServer, LocalServerError
+from qwen_ocr_serve.settings import BUNDLED_MODEL_NAME
 
 
 def _interrupt(signum: int, frame: object) -> None:
@@ -22,19 +23,22 @@ def main(arguments: list[str]) -> int:
         print("usage: python -m qwen_ocr_serve.evaluate MODEL DATASET...", file=sys.stderr)
         return 2
     model, *rest = arguments
+    name = Path(model).name
+    if model != BUNDLED_MODEL_NAME and Path(model).exists():
+        model = str(Path(model).resolve())  # the server runs in another directory
     # SIGTERM unwinds like Ctrl-C, so that the server is stopped either way.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         with (
             tempfile.TemporaryDirectory() as folder,
             LocalServer(
-                Path(folder) / "log", ["--model", model, "--served-model-name", Path(model).name]
+                Path(folder) / "log", ["--model", model, "--served-model-name", name]
             ) as server,
         ):
             print(f"starting a server with {model}", file=sys.stderr)
             server.wait_until_ready()
             # Named, because the environment may hold the settings of another server.
-            place = ["--base-url", server.base_url, "--model", Path(model).name]
+            place = ["--base-url", server.base_url, "--model", name]
             try:
                 app(["eval", *rest, *place], prog_name="qwen-ocr")
             except SystemExit as done:

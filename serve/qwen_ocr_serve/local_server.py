@@ -39,6 +39,8 @@ class LocalServer:
 
     The server gets a session of its own, so that Ctrl-C in a terminal reaches only this process,
     which then stops the server once, and so that its process group is exactly its descendants.
+    It runs in the directory of its log, because the current one may have a `.env` with the settings
+    of another server. So a model in `serve_args` needs an absolute path.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class LocalServer:
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
                 self._argv,
+                cwd=self.log.parent,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -30,15 +31,21 @@ needs_compose = pytest.mark.skipif(
 )
 
 
-def compose(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["docker-compose", *arguments],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], **env},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def compose(
+    *arguments: str, env: dict[str, str], env_file: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run docker-compose with this text as its `.env`, whatever lies in the repository."""
+    with tempfile.NamedTemporaryFile("w", suffix=".env") as file:
+        file.write(env_file)
+        file.flush()
+        return subprocess.run(
+            ["docker-compose", "--env-file", file.name, *arguments],
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"], **env},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
 
 @needs_compose
@@ -62,16 +69,13 @@ def test_without_a_key_nothing_starts(missing: str) -> None:
 
 
 @needs_compose
-def test_the_example_of_an_env_file_lacks_only_the_secrets(tmp_path: Path) -> None:
+def test_the_example_of_an_env_file_lacks_only_the_secrets() -> None:
     example = (DEPLOY / "example.env").read_text()
-    done = compose("--env-file", str(DEPLOY / "example.env"), "config", env={})
+    done = compose("config", env={}, env_file=example)
     assert done.returncode != 0
     assert "put name:secret into .env" in done.stderr
-    filled = tmp_path / "filled.env"
-    filled.write_text(
-        example.replace("API_KEYS=\n", "API_KEYS=a:b\n").replace("_KEY=\n", "_KEY=c\n")
-    )
-    assert compose("--env-file", str(filled), "config", "--quiet", env={}).returncode == 0
+    filled = example.replace("API_KEYS=\n", "API_KEYS=a:b\n").replace("_KEY=\n", "_KEY=c\n")
+    assert compose("config", "--quiet", env={}, env_file=filled).returncode == 0
     assert "\nCOMPOSE_PROFILES=gpu\n" in example
 
 
@@ -91,6 +95,11 @@ def test_servers_run_with_little(name: str) -> None:
     drain = int(service["environment"]["QWEN_OCR_SHUTDOWN_TIMEOUT"])
     assert drain < int(service["stop_grace_period"].removesuffix("s"))
     assert ":?" in service["environment"]["QWEN_OCR_API_KEYS"]
+
+
+def test_the_balancer_lives_as_long_as_servers_drain() -> None:
+    server, balancer = COMPOSE["services"]["replica-0"], COMPOSE["services"]["balancer"]
+    assert balancer["stop_grace_period"] == server["stop_grace_period"]
 
 
 def test_only_the_servers_are_open_to_the_network() -> None:
