@@ -1,6 +1,7 @@
 """The dashboard's queries and the alerts, answered by a real Prometheus about the real server."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -14,12 +15,16 @@ import pytest
 import yaml
 
 from qwen_ocr import OCRClient
+from qwen_ocr_serve.balancer import CONFIG
 from qwen_ocr_serve.local_server import LocalServer
 
 from .conftest import DEPLOY, Prometheus
 
 DASHBOARD = json.loads((DEPLOY / "grafana" / "dashboards" / "ocr.json").read_text())
 RULES = yaml.safe_load((DEPLOY / "prometheus" / "rules.yml").read_text())["groups"][0]["rules"]
+BALANCER = yaml.safe_load((DEPLOY.parents[1] / "docker-compose.yml").read_text())["services"][
+    "balancer"
+]
 SAMPLES = Path(__file__).parents[1] / "samples"
 
 
@@ -112,7 +117,8 @@ def test_the_rules_are_valid() -> None:
 @pytest.mark.skipif(shutil.which("haproxy") is None, reason="haproxy is not installed")
 def test_the_balancers_configuration_is_valid() -> None:
     done = subprocess.run(
-        ["haproxy", "-c", "-f", DEPLOY / "haproxy" / "haproxy.cfg"],
+        ["haproxy", "-c", "-f", CONFIG, "-f", DEPLOY / "haproxy" / "servers.cfg"],
+        env={"PATH": os.environ["PATH"], **BALANCER["environment"]},
         capture_output=True,
         text=True,
         check=False,
