@@ -37,13 +37,12 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
-    def pid(self) -> int | None:
-        """The id of the process that runs, if one does."""
-        running = self._process is not None and self._process.poll() is None
-        return self._process.pid if self._process and running else None
+    def running(self) -> bool:
+        """Whether there is a process."""
+        return self._process is not None and self._process.poll() is None
 
-    def start(self) -> None:
-        """Start the process; the one before has ended."""
+    def start(self) -> int:
+        """Start the process and return its id; the one before has ended."""
         libc = ctypes.CDLL(None)
         self.told = False
         self._process = subprocess.Popen(
@@ -56,6 +55,7 @@ class Child:
             preexec_fn=lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM),
         )
         self.starts += 1
+        return self._process.pid
 
     async def ended(self) -> int:
         """Wait until the process that was started has ended; return its exit code."""
@@ -69,7 +69,7 @@ class Child:
 
     def tell(self, signum: signal.Signals) -> None:
         """Send a signal that is meant to end the process, if one runs."""
-        if self._process is not None and self.pid is not None:
+        if self._process is not None and self.running:
             self.told = True
             self._process.send_signal(signum)
 

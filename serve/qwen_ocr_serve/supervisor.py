@@ -93,8 +93,7 @@ class Supervisor:
     async def _keep(self, child: Child) -> None:
         ends = 0
         while True:
-            child.start()
-            log.info("%s started as process %s", child.name, child.pid)
+            log.info("%s started as process %d", child.name, child.start())
             began = time.monotonic()
             if child is self._balancer:
                 code = await child.ended()
@@ -132,7 +131,7 @@ class Supervisor:
 
     async def _ready(self, server: Child, start: int) -> bool:
         """Wait until requests go to this start of a server; `False` if it ends before."""
-        while server.starts < start or (server.starts == start and server.pid is not None):
+        while server.starts < start or (server.starts == start and server.running):
             await asyncio.sleep(POLL_INTERVAL)
             with contextlib.suppress(OSError):
                 if server.starts == start and (await self._control.state(server.name)).up:

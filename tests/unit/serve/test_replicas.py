@@ -369,21 +369,17 @@ STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); 
 
 async def test_a_process_that_does_not_end_is_killed() -> None:
     child = Child("stubborn", Launch([sys.executable, "-c", STUBBORN], {}))
-    child.start()
+    pid = child.start()
     await asyncio.sleep(1)  # until it ignores the signal
-    pid = child.pid
-    assert pid is not None
     assert await child.end(signal.SIGTERM, 0.1) is False
-    assert child.pid is None
+    assert not child.running
     assert not _exists(pid)
 
 
 async def test_what_a_dead_process_leaves_behind_is_killed() -> None:
     child = Child("parent", Launch(["/bin/sh", "-c", "sleep 60 & exit 7"], {}))
-    child.start()
-    pid = child.pid
+    pid = child.start()
     assert await child.ended() == 7
-    assert pid is not None
     await eventually(lambda: not _exists(pid))
 
 
