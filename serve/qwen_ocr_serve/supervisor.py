@@ -17,7 +17,7 @@ log = logging.getLogger("qwen_ocr.supervisor")
 _STEADY = 600.0
 """Seconds after which an end is not one of several in a row; a start alone can take minutes."""
 _LONGEST_PAUSE = 60.0
-_BALANCER_START = 10.0
+_BALANCER_START = 30.0
 _KILL_AFTER = 15.0
 """Seconds that a server gets to end, more than its requests."""
 
@@ -103,7 +103,7 @@ class Supervisor:
                 continue
             ends = ends + 1 if time.monotonic() - began < _STEADY else 1
             pause = pause_after(ends)
-            log.error("%s ended with %d; it is started again in %g s", child.name, code, pause)
+            log.error("%s ended with %d; the next start is %g s away", child.name, code, pause)
             await asyncio.sleep(pause)
 
     async def _until_ended(self, server: Child) -> int:
@@ -141,8 +141,8 @@ class Supervisor:
     async def _restart_all(self) -> None:
         for server in self._servers:
             log.info("restarting %s", server.name)
-            start = server.starts + 1
             await self._retire(server)
+            start = server.starts + 1
             await server.end(signal.SIGTERM, self._drain + _KILL_AFTER)
             if not await self._ready(server, start):
                 log.error("%s does not come back: the others are not restarted", server.name)
