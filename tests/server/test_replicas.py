@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from tests.ports import consecutive_ports
+from tests.machine import consecutive_ports, group_exists
 
 from qwen_ocr import OCRClient, Outcome
 from qwen_ocr_serve.local_server import LocalServer
@@ -203,7 +203,7 @@ def test_a_rolling_restart_costs_no_page(fleet: Fleet, client: OCRClient) -> Non
         while not done.is_set():
             for line in LINES:
                 yield line
-                time.sleep(0.1)  # leaves the processors something for starting servers
+                time.sleep(0.2)  # leaves the processors something for starting servers
 
     with ThreadPoolExecutor() as pool:
         reading = pool.submit(lambda: list(client.ocr_many(pages(), concurrency=32)))
@@ -242,14 +242,6 @@ def test_sigterm_ends_everything_after_the_running_requests(
     assert fleet.wait_until_gone() == 0, fleet.log_tail()
     deadline = time.monotonic() + 10  # for who inherits orphans to notice their end
     for pid in fleet.pids():
-        while exists(pid):
+        while group_exists(pid):
             assert time.monotonic() < deadline, pid
             time.sleep(0.1)
-
-
-def exists(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True

@@ -22,7 +22,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
-from tests.ports import consecutive_ports
+from tests.machine import consecutive_ports, group_exists
 from typer.testing import CliRunner
 
 from qwen_ocr_serve import balancer, machine, replicas, supervisor
@@ -356,14 +356,6 @@ async def test_haproxys_own_errors_have_the_shape_of_the_servers(tmp_path: Path)
         assert (health["status"], health["model"]) == ("unhealthy", 'my "model"')
 
 
-def _exists(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
 
 
@@ -373,14 +365,14 @@ async def test_a_process_that_does_not_end_is_killed() -> None:
     await asyncio.sleep(1)  # until it ignores the signal
     assert await child.end(signal.SIGTERM, 0.1) is False
     assert not child.running
-    assert not _exists(pid)
+    assert not group_exists(pid)
 
 
 async def test_what_a_dead_process_leaves_behind_is_killed() -> None:
     child = Child("parent", Launch(["/bin/sh", "-c", "sleep 60 & exit 7"], {}))
     pid = child.start()
     assert await child.ended() == 7
-    await eventually(lambda: not _exists(pid))
+    await eventually(lambda: not group_exists(pid))
 
 
 def test_processes_end_with_the_one_that_looks_after_them() -> None:

@@ -1,5 +1,6 @@
-"""Ports for tests."""
+"""Ports and processes, for tests."""
 
+import os
 import random
 import socket
 
@@ -15,3 +16,12 @@ def consecutive_ports(count: int) -> int:
             continue
         return first
     raise AssertionError("no free ports")
+
+
+def group_exists(leader: int) -> bool:
+    """Whether any process is left of the group that this one led."""
+    try:
+        os.killpg(leader, 0)
+    except ProcessLookupError:
+        return False
+    return True
