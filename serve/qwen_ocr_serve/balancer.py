@@ -112,6 +112,9 @@ class Control:
         reader, writer = await asyncio.open_unix_connection(self._socket)
         try:
             writer.write(f"{command}\n".encode())
-            return (await reader.read()).decode()
+            answer = (await reader.read()).decode()
         finally:
             writer.close()
+        if not answer.endswith("\n"):
+            raise ConnectionResetError("HAProxy ended in the middle of its answer")
+        return answer

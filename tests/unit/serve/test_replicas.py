@@ -356,6 +356,22 @@ async def test_haproxys_own_errors_have_the_shape_of_the_servers(tmp_path: Path)
         assert (health["status"], health["model"]) == ("unhealthy", 'my "model"')
 
 
+async def test_an_answer_that_breaks_off_is_a_broken_connection(tmp_path: Path) -> None:
+    # HAProxy cannot be made to die at that moment: something else listens on its socket.
+    async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(b"# pxname,svname\nservers,repl")
+        writer.close()
+
+    listener = await asyncio.start_unix_server(half, tmp_path / balancer.CONTROL_SOCKET)
+    async with listener:
+        control = balancer.Control(tmp_path)
+        with pytest.raises(OSError, match="in the middle"):
+            await control.state("replica-0")
+    with pytest.raises(OSError, match=r"\[Errno"):
+        await control.retire("replica-0")
+
+
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
 
 
