@@ -15,16 +15,13 @@ import pytest
 import yaml
 
 from qwen_ocr import OCRClient
-from qwen_ocr_serve.balancer import CONFIG
 from qwen_ocr_serve.local_server import LocalServer
 
 from .conftest import DEPLOY, Prometheus
 
 DASHBOARD = json.loads((DEPLOY / "grafana" / "dashboards" / "ocr.json").read_text())
 RULES = yaml.safe_load((DEPLOY / "prometheus" / "rules.yml").read_text())["groups"][0]["rules"]
-BALANCER = yaml.safe_load((DEPLOY.parents[1] / "docker-compose.yml").read_text())["services"][
-    "balancer"
-]
+ROOT = DEPLOY.parents[1]
 SAMPLES = Path(__file__).parents[1] / "samples"
 
 
@@ -116,9 +113,15 @@ def test_the_rules_are_valid() -> None:
 
 @pytest.mark.skipif(shutil.which("haproxy") is None, reason="haproxy is not installed")
 def test_the_balancers_configuration_is_valid() -> None:
+    balancer = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["balancer"]
+    mounts = {
+        inside: outside
+        for outside, inside, _ in (volume.split(":") for volume in balancer["volumes"])
+    }
+    command = [str(ROOT / mounts[word]) if word in mounts else word for word in balancer["command"]]
     done = subprocess.run(
-        ["haproxy", "-c", "-f", CONFIG, "-f", DEPLOY / "haproxy" / "servers.cfg"],
-        env={"PATH": os.environ["PATH"], **BALANCER["environment"]},
+        [*command, "-c"],
+        env={"PATH": os.environ["PATH"], **balancer["environment"]},
         capture_output=True,
         text=True,
         check=False,
