@@ -375,16 +375,14 @@ async def test_an_answer_that_breaks_off_is_a_broken_connection(tmp_path: Path) 
         await control.retire("replica-0")
 
 
-STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
-
-
-async def test_a_process_that_does_not_end_is_killed() -> None:
-    child = Child("stubborn", Launch([sys.executable, "-c", STUBBORN], {}))
+async def test_a_process_that_does_not_end_is_killed(tmp_path: Path) -> None:
+    deaf = f"trap '' TERM; touch {tmp_path}/deaf; sleep 60; sleep 60"
+    child = Child("stubborn", Launch(["/bin/sh", "-c", deaf], {}))
     pid = child.start()
-    await asyncio.sleep(1)  # until it ignores the signal
+    await eventually((tmp_path / "deaf").exists)
     assert await child.end(signal.SIGTERM, 0.1) is False
     assert not child.running
-    assert not group_exists(pid)
+    await eventually(lambda: not group_exists(pid))
 
 
 async def test_what_a_dead_process_leaves_behind_is_killed() -> None:
