@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from qwen_ocr.cli import app
-from qwen_ocr_serve import launcher
+from qwen_ocr_serve import launcher, replicas
 from qwen_ocr_serve.command_settings import settings_or_exit
 from qwen_ocr_serve.doctor_command import doctor_command
 from qwen_ocr_serve.plan_command import plan_command
@@ -65,11 +65,14 @@ def serve(
 
     Arguments win over QWEN_OCR_* environment variables, these over the file .env. Keys are no
     arguments: set QWEN_OCR_API_KEYS=name:secret, or name a file of them.
-    SIGTERM ends the server after the running requests, Ctrl-C without waiting for them.
+    SIGTERM ends the server after the running requests, Ctrl-C without waiting for them. SIGHUP
+    restarts several servers (--replicas) one after the other.
     """
     settings = settings_or_exit(**options)
+    plan: Callable[..., launcher.Launch | replicas.Fleet]
+    plan = replicas.plan if settings.replicas > 1 else launcher.plan
     try:
-        launch = launcher.plan(
+        launch = plan(
             settings,
             launcher.Installation.detect(),
             os.environ,
@@ -80,10 +83,10 @@ def serve(
             typer.echo(str(launch))
             return
         launcher.check(settings)
+        launch.execute()
     except launcher.LaunchError as exc:
         typer.echo(f"error: {exc}", err=True)
         raise typer.Exit(1) from exc
-    launch.execute()
 
 
 app.command("plan", epilog="Example: qwen-ocr plan --model Qwen/Qwen3-VL-8B-Instruct")(plan_command)

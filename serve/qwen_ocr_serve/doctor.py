@@ -124,9 +124,9 @@ def check_gpu(context: Context) -> Finding:
     if gpus is None:
         remedy = "install the NVIDIA driver; in a container, start it with --gpus all"
         return Finding("gpu", Level.FAIL, "nvidia-smi finds no driver", remedy)
-    wanted = context.settings.gpus
+    wanted = context.settings.gpus * context.settings.replicas
     if len(gpus) < wanted:
-        remedy = f"set --gpus to {len(gpus)}, or look why nvidia-smi does not list the others"
+        remedy = "lower --gpus or --replicas, or look why nvidia-smi does not list the others"
         return Finding("gpu", Level.FAIL, f"{len(gpus)} found, {wanted} wanted", remedy)
     return Finding("gpu", Level.OK, f"{len(gpus)} with {', '.join(f'{m:.1f}' for m in gpus)} GiB")
 
@@ -145,8 +145,10 @@ def check_memory(context: Context) -> Finding:
         return _gpu_memory_finding(architecture, settings, min(gpus))
     needed = architecture.weights_bytes / plan.GIB + _CPU_PROCESSES_GIB
     needed += launcher.cpu_kv_cache_gib(settings)
+    needed *= settings.replicas
     free = machine.free_memory_gib()
-    message = f"{settings.model} takes about {needed:.1f} GiB, {free:.1f} GiB are free"
+    times = f" in {settings.replicas} replicas" if settings.replicas > 1 else ""
+    message = f"{settings.model}{times} takes about {needed:.1f} GiB, {free:.1f} GiB are free"
     if needed > free:
         remedy = "close something else, give the container more, or lower --kv-cache-gib"
         return Finding("memory", Level.FAIL, message, remedy)

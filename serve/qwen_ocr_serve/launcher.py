@@ -30,6 +30,11 @@ _OWN_FLAGS = {
     "--port": "use --port before the --",
     "--uds": "the server listens on an address, see --host and --port",
     "--api-key": "everybody on this machine could read it there; set QWEN_OCR_API_KEYS",
+    # What only `vllm serve` heeds: here it would be accepted and do nothing.
+    "--headless": "there is no engine without a server here; start one server on each machine",
+    "--api-server-count": "there is one API server; use --replicas for more",
+    "-asc": "there is one API server; use --replicas for more",
+    "--grpc": "this server speaks HTTP",
 }
 _STARTUP_DIR = Path(__file__).with_name("startup")
 # vLLM's own choice on a CPU is nearly all of the machine's memory, or a refusal to start.
@@ -138,10 +143,7 @@ def plan(
     }
     flags |= flags_of(settings.model, local, settings.gpus)
     kv_cache_gib = cpu_kv_cache_gib(settings) if installation.cpu else settings.kv_cache_gib
-    log_format = settings.log_format
-    if log_format == "auto":
-        log_format = "text" if terminal else "json"
-    flags["--logging-config.formatter"] = log_format
+    flags["--logging-config.formatter"] = log_format(settings, terminal=terminal)
     if kv_cache_gib is not None:
         flags["--kv-cache-memory-bytes"] = str(int(kv_cache_gib * 2**30))
     # Swagger's files from vLLM's own package: the documentation works without internet access.
@@ -171,6 +173,13 @@ def plan(
 
     arguments = [word for flag in flags.items() for word in flag if word]
     return Launch([sys.executable, "-m", SERVER_MODULE, *arguments, *switches, *extra], env)
+
+
+def log_format(settings: ServeSettings, *, terminal: bool) -> str:
+    """How the log is written: `text` or `json`. `terminal` says whether people read it."""
+    if settings.log_format == "auto":
+        return "text" if terminal else "json"
+    return settings.log_format
 
 
 def cpu_kv_cache_gib(settings: ServeSettings) -> float:

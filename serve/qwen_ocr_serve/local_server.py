@@ -32,7 +32,7 @@ def free_port() -> int:
 
 
 class LocalServer:
-    """`qwen-ocr serve` on a free loopback port, with its output in a file.
+    """`qwen-ocr serve` on a loopback port, a free one unless given, with its output in a file.
 
     Entering the block starts the process and does not wait, see `wait_until_ready`.
     Leaving it stops the process and all its descendants, whatever happened inside.
@@ -48,9 +48,10 @@ class LocalServer:
         log: Path,
         serve_args: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
+        port: int | None = None,
     ) -> None:
         self.log = log
-        self.port = free_port()
+        self.port = port or free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
         self._argv = [sys.executable, "-m", "qwen_ocr_serve.cli", "serve"]
         self._argv += ["--host", "127.0.0.1", "--port", str(self.port)]

@@ -50,6 +50,12 @@ class ServeSettings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=1, le=65535, description="TCP port to listen on.")
     gpus: int = Field(default=1, ge=1, description="GPUs that share the model.")
+    replicas: int = Field(
+        default=1,
+        ge=1,
+        description="Servers on this machine, each with GPUs of its own. More than one are on the "
+        "ports after --port, behind HAProxy.",
+    )
     max_model_len: int | None = Field(
         default=None,
         ge=1,

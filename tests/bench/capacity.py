@@ -32,9 +32,9 @@ OBJECT_GETS = 5_500
 LINK_BYTES = 10e9 / 8
 """Per second, of a 10 Gbit/s network card."""
 ROUTER_CONNECTIONS = 8192
-"""`maxconn` in serve/deploy/haproxy/haproxy.cfg."""
+"""`maxconn` in serve/qwen_ocr_serve/haproxy.cfg."""
 ROUTER_SERVERS = 16
-"""`server-template` in the same file."""
+"""`server-template` in serve/deploy/haproxy/servers.cfg."""
 BATCH_PAGES = 128
 """Pages that one `qwen-ocr batch` asks for at a time at most (`qwen_ocr.jobs.server.MOST`)."""
 
@@ -77,7 +77,7 @@ def limits(pages_per_second: float, gpus: int, at_a_time: int) -> list[Limit]:
     sent = PAGE_BYTES * BASE64
     rows = [
         Limit(
-            "balancer: servers in haproxy.cfg",
+            "balancer: servers in servers.cfg",
             f"{gpus:,}",
             f"{ROUTER_SERVERS}",
             ROUTER_SERVERS,

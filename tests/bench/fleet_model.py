@@ -30,7 +30,7 @@ class Outage:
     share: float = 0.1
     unnoticed: float = 4.0
     """Seconds for which the balancer still sends pages there, which are refused at once. Two
-    health checks, 2 s apart, in `serve/deploy/haproxy/haproxy.cfg`."""
+    health checks, 2 s apart, in `serve/qwen_ocr_serve/haproxy.cfg`."""
     seconds: float = math.inf
 
 

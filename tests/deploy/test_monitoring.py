@@ -1,6 +1,7 @@
 """The dashboard's queries and the alerts, answered by a real Prometheus about the real server."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -20,6 +21,7 @@ from .conftest import DEPLOY, Prometheus
 
 DASHBOARD = json.loads((DEPLOY / "grafana" / "dashboards" / "ocr.json").read_text())
 RULES = yaml.safe_load((DEPLOY / "prometheus" / "rules.yml").read_text())["groups"][0]["rules"]
+ROOT = DEPLOY.parents[1]
 SAMPLES = Path(__file__).parents[1] / "samples"
 
 
@@ -111,8 +113,15 @@ def test_the_rules_are_valid() -> None:
 
 @pytest.mark.skipif(shutil.which("haproxy") is None, reason="haproxy is not installed")
 def test_the_balancers_configuration_is_valid() -> None:
+    balancer = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["balancer"]
+    mounts = {
+        inside: outside
+        for outside, inside, _ in (volume.split(":") for volume in balancer["volumes"])
+    }
+    command = [str(ROOT / mounts[word]) if word in mounts else word for word in balancer["command"]]
     done = subprocess.run(
-        ["haproxy", "-c", "-f", DEPLOY / "haproxy" / "haproxy.cfg"],
+        [*command, "-c"],
+        env={"PATH": os.environ["PATH"], **balancer["environment"]},
         capture_output=True,
         text=True,
         check=False,

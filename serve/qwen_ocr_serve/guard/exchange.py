@@ -1,6 +1,7 @@
 """One request and its answer: what is changed on the way in and on the way out."""
 
 import asyncio
+import contextlib
 import json
 import re
 import time
@@ -23,6 +24,8 @@ _SECURITY_HEADERS = {
     "x-frame-options": "DENY",
     "referrer-policy": "no-referrer",
 }
+_LINGER = 2.0
+"""Seconds that a caller gets to send the rest of a request that has been refused."""
 _ERROR_EVENT = b'data: {"error"'
 _CLIENT_GONE = 499
 """What nginx logs for a caller who did not wait for the answer; nobody ever receives it."""
@@ -54,6 +57,7 @@ class Exchange:
         self._send = send
         self._queue = queue
         self._body: bytes | None = None
+        self._read = False
         self._waiting: set[asyncio.Task[Any]] = set()
         self._expired: Problem | None = None
         self._start: Message | None = None
@@ -77,6 +81,7 @@ class Exchange:
     def replay(self, body: bytes) -> None:
         """Let `receive` begin with this body, which has been read."""
         self._body = body
+        self._read = True
 
     async def receive(self) -> Message:
         """The body in one piece, then the end of the connection: the real one, or the deadline."""
@@ -177,7 +182,22 @@ class Exchange:
             {"type": "http.response.start", "status": problem.status, "headers": raw}
         )
         self._finished = True
+        if "connection" in problem.headers and not self._read:
+            await self._send({"type": "http.response.body", "body": body, "more_body": True})
+            await self._linger()
+            body = b""
         await self._send({"type": "http.response.body", "body": body})
+
+    async def _linger(self) -> None:
+        """Take what is on its way before the connection is closed.
+
+        Else the network reports a broken connection, and whoever is still sending, a balancer most
+        of all, may never look at the answer.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER):
+                while (await self._receive()).get("more_body"):
+                    pass
 
     async def finish(self) -> None:
         """Complete an answer that the application left open because the request had expired."""

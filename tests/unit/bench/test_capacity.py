@@ -9,6 +9,7 @@ import pytest
 
 from qwen_ocr.jobs.server import MOST
 from qwen_ocr.settings import ClientSettings
+from qwen_ocr_serve import balancer
 
 DEPLOY = Path(__file__).parents[3] / "serve" / "deploy"
 CHAPTER = (DEPLOY / "CAPACITY.md").read_text("utf-8")
@@ -43,8 +44,9 @@ def test_what_breaks_first_in_the_chapter() -> None:
 
 
 def test_limits_are_those_of_the_configuration() -> None:
-    haproxy = (DEPLOY / "haproxy" / "haproxy.cfg").read_text("utf-8")
-    found = re.search(r"maxconn (\d+)", haproxy), re.search(r"server-template \w+ (\d+)", haproxy)
+    haproxy = balancer.CONFIG.read_text("utf-8")
+    servers = (DEPLOY / "haproxy" / "servers.cfg").read_text("utf-8")
+    found = re.search(r"maxconn (\d+)", haproxy), re.search(r"server-template \w+ (\d+)", servers)
     numbers = [int(match[1]) for match in found if match]
     assert numbers == [capacity.ROUTER_CONNECTIONS, capacity.ROUTER_SERVERS]
     assert capacity.BATCH_PAGES == MOST

@@ -126,6 +126,8 @@ def test_memory_is_compared_with_the_plan(monkeypatch: pytest.MonkeyPatch) -> No
     finding = doctor.check_memory(context(model="Qwen/Qwen3.5-397B-A17B"))
     assert finding.level is Level.FAIL
     assert "745.6 GiB" in finding.message  # 739.1 of weights, 4 of cache, 2.5 of processes
+    doubled = doctor.check_memory(context(model="Qwen/Qwen3.5-397B-A17B", replicas=2))
+    assert "in 2 replicas takes about 1491.2 GiB" in doubled.message
     unknown = doctor.check_memory(context(model="someone/else"))
     assert unknown.level is Level.WARN
 
@@ -136,6 +138,7 @@ def test_memory_is_compared_with_the_plan(monkeypatch: pytest.MonkeyPatch) -> No
     [
         (None, {}, doctor.check_gpu, Level.FAIL, "no driver"),
         ([24.0], {"gpus": 2}, doctor.check_gpu, Level.FAIL, "1 found, 2 wanted"),
+        ([24.0] * 3, {"gpus": 2, "replicas": 2}, doctor.check_gpu, Level.FAIL, "3 found, 4 wanted"),
         ([79.6, 79.6], {"gpus": 2}, doctor.check_gpu, Level.OK, "2 with 79.6, 79.6 GiB"),
         ([24.0], {"model": "Qwen/Qwen3-VL-32B-Instruct"}, doctor.check_memory, Level.FAIL, "fit"),
         ([79.6], {"model": "Qwen/Qwen3-VL-8B-Instruct"}, doctor.check_memory, Level.OK, "pages"),

@@ -236,6 +236,19 @@ def test_a_large_body_is_refused_before_it_is_there(serve: Serve) -> None:
         assert b"connection: close" in answer.lower()
 
 
+def test_who_sends_a_large_body_to_its_end_gets_the_answer(serve: Serve) -> None:
+    with serve(max_body_mib=0.01) as client:
+        address = (client.base_url.host, client.base_url.port)
+        for _ in range(5):
+            with socket.create_connection(address, timeout=10) as sender:
+                size = 5_000_000
+                head = f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n"
+                sender.sendall(head.encode())
+                time.sleep(0.1)  # the answer comes now
+                sender.sendall(b"x" * size)
+                assert sender.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
 def test_a_body_that_does_not_come_is_408(serve: Serve) -> None:
     head = f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n".encode()
     with serve(body_timeout=0.3) as client:

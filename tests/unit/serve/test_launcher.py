@@ -138,8 +138,14 @@ def test_no_key_is_in_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "QWEN_OCR_API_KEYS" not in launch.env
 
 
-@pytest.mark.parametrize("flag", ["--host", "--host=0.0.0.0", "--api-key", "--api_key=x", "--uds"])
-def test_flags_that_go_round_the_protection_are_refused(flag: str) -> None:
+@pytest.mark.parametrize(
+    "flag",
+    [
+        *("--host", "--host=0.0.0.0", "--api-key", "--api_key=x", "--uds"),
+        *("--headless", "--api-server-count=2", "-asc", "--grpc"),
+    ],
+)
+def test_flags_that_go_round_the_protection_or_do_nothing_are_refused(flag: str) -> None:
     with pytest.raises(LaunchError, match="cannot be given to vLLM"):
         plan(ServeSettings(), GPU, {}, [flag, "x"])
 
