@@ -20,6 +20,7 @@ from qwen_ocr.jobs.batch import Batch
 from qwen_ocr.jobs.listing import list_files
 from qwen_ocr.jobs.reading import Job, check_servers
 from qwen_ocr.jobs.server import MOST
+from qwen_ocr.jobs.spread import retries
 from qwen_ocr.results import Outcome
 
 # Ray reads these when it is imported. Nothing of a batch is reported to Ray's makers, and its
@@ -31,6 +32,7 @@ try:
     import pyarrow as pa
     import ray
     import ray.data
+    from ray.data.exceptions import ExecutionTimeoutError
 
     from qwen_ocr.jobs.ray_worker import FileReader, FileTask, Orders, Outcomes
 except ImportError as error:
@@ -41,8 +43,11 @@ ROUND = 100
 one starts its workers anew: together about as long as two or three pages take."""
 CALLS = 8
 """Calls of a worker that run side by side, so that the next are under way when one ends."""
-RETRIES = 5
-"""How often files are tried again when their worker is lost. Not without end: a file may be why."""
+PATIENCE = 600.0
+"""Seconds for which nothing may come back, beyond those for which workers wait for a page: Ray
+replaces a lost worker without end, and a file may be what ends it."""
+NAMED = 5
+"""Files that an error names, of those that have not come back."""
 OBJECT_STORE = 200 * 2**20
 """Bytes that Ray's object store on this machine may hold: names and texts, no images."""
 
@@ -72,7 +77,8 @@ class RayBatch(Batch):
             files = chain([first], files)
             while tasks := list(islice(files, ROUND * orders.concurrency * workers)):
                 rows = _read(tasks, orders, workers)
-                while (pages := await asyncio.to_thread(_next, rows)) is not None:
+                left = {task.name for task in tasks}
+                while pages := await asyncio.to_thread(_next, rows, left):
                     self.progress.tally.opened += 1
                     self.progress.tally.met += len(pages)
                     for page in pages:
@@ -127,7 +133,8 @@ def _read(tasks: list[FileTask], orders: Orders, workers: int) -> Iterator[Outco
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
-    context.execution_no_progress_timeout_s = -1  # pages have timeouts of their own
+    settings = orders.servers[0]
+    context.execution_no_progress_timeout_s = PATIENCE + settings.timeout * (1 + retries(settings))
     # What belongs to one call: the calls of a worker have twice what it reads at a time.
     size = max(2 * orders.concurrency // CALLS, 1)
     calls = (tasks[start : start + size] for start in range(0, len(tasks), size))
@@ -138,7 +145,6 @@ def _read(tasks: list[FileTask], orders: Orders, workers: int) -> Iterator[Outco
         fn_constructor_args=[orders],
         batch_format="pyarrow",
         compute=ray.data.ActorPoolStrategy(size=workers, max_concurrent_calls_per_actor=CALLS),
-        ray_remote_args_fn=lambda: {"max_task_retries": RETRIES},
     )
     batches = dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
     batch: pa.Table
@@ -146,11 +152,24 @@ def _read(tasks: list[FileTask], orders: Orders, workers: int) -> Iterator[Outco
         yield from map(pickle.loads, batch["outcomes"].to_pylist())
 
 
-def _next(rows: Iterator[Outcomes]) -> Outcomes | None:
-    """The next of them, or None. Raises `OCRError` when Ray cannot go on."""
+def _next(rows: Iterator[Outcomes], left: set[str]) -> Outcomes | None:
+    """The pages of a file that is `left`, and no longer then; None after the last.
+
+    Raises `OCRError` when Ray cannot go on.
+    """
     try:
-        return next(rows, None)
+        pages = next(rows, None)
     except ray.exceptions.RayTaskError:
         raise  # a fault of ours, or of the workers' installation
-    except ray.exceptions.RayError as exc:
-        raise OCRError(f"Ray gave up, its workers were lost again and again: {exc}") from exc
+    except (ray.exceptions.RayError, ExecutionTimeoutError) as exc:
+        raise OCRError(f"Ray gave up: {exc} Not read: {_some(left)}") from exc
+    if pages:
+        left.remove(pages[0].input.page.document.name)
+    elif left:
+        raise OCRError(f"Ray ended without {_some(left)}: run the same command again")
+    return pages
+
+
+def _some(names: set[str]) -> str:
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return ", ".join(sorted(names)[:NAMED]) + more

@@ -25,11 +25,16 @@ UNAVAILABLE = {502, 503, 504}
 """What a server or its balancer answers that cannot take requests at the moment."""
 
 
+def retries(settings: ClientSettings) -> int:
+    """Further attempts for a page."""
+    return settings.max_retries if "max_retries" in settings.model_fields_set else PATIENCE
+
+
 def open_client(servers: Sequence[ClientSettings]) -> AsyncOCRClient:
     """A client for servers that differ in nothing but their address."""
     settings = servers[0]
-    retries = settings.max_retries if "max_retries" in settings.model_fields_set else PATIENCE
-    arguments: dict[str, Any] = settings.model_dump(exclude={"api_key"}) | {"max_retries": retries}
+    arguments: dict[str, Any] = settings.model_dump(exclude={"api_key"})
+    arguments["max_retries"] = retries(settings)
     if settings.api_key:
         arguments["api_key"] = settings.api_key.get_secret_value()
     if len(servers) == 1:
