@@ -34,8 +34,7 @@ def expand(url: str) -> Iterator[tuple[str, Version]]:
         store, path = _open(url)
         files: Iterator[dict[str, Any]]
         if has_magic(path):
-            found = store.glob(path, detail=True).values()
-            files = (info for info in found if info["type"] != "directory")
+            files = _matches(store, path)
         elif store.isdir(path):
             files = _below(store, path)
         else:
@@ -66,6 +65,14 @@ def _open(url: str) -> tuple[Any, str]:
     # Listings are as long as the store is large.
     store, path = fsspec.url_to_fs(url, use_listings_cache=False)
     return store, path
+
+
+def _matches(store: Any, pattern: str) -> Iterator[dict[str, Any]]:
+    # What stands before the first wildcard is as it was asked for, hidden or not.
+    beginning = max(len(re.split(r"[*?[]", pattern)[0]) - 1, 0)
+    for name, info in store.glob(pattern, detail=True).items():
+        if info["type"] != "directory" and "/." not in name[beginning:]:
+            yield info
 
 
 def _below(store: Any, folder: str) -> Iterator[dict[str, Any]]:

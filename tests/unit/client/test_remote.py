@@ -43,6 +43,7 @@ ALL = ["memory:///scans/a.png", "memory:///scans/b.PNG", "memory:///scans/sub/c.
         (["memory:///scans/"], ALL),
         (["memory://scans/*"], ALL[:2]),
         (["memory://scans/**/*.png"], [ALL[0], ALL[2]]),
+        (["memory://scans/.hid*"], ["memory:///scans/.hidden.png"]),
         (["memory://scans/b.PNG", "memory://scans/sub"], ALL[1:]),
     ],
 )
