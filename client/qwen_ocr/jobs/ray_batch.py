@@ -62,7 +62,7 @@ class RayBatch(Batch):
 
     async def outcomes(self) -> AsyncGenerator[Outcome[Job], None]:
         """The pages of a file after the other, as files are done."""
-        files = self._files()
+        files = self.files()
         first = next(files, None)
         if first is None:
             return
@@ -88,7 +88,7 @@ class RayBatch(Batch):
         """See `check_servers`."""
         await check_servers(error, self.plan.servers)
 
-    def _files(self) -> Iterator[FileTask]:
+    def files(self) -> Iterator[FileTask]:
         """The files some of whose pages are to be read."""
         tally = self.progress.tally
         for name, version in list_files(self.plan.inputs, self.progress):
