@@ -34,13 +34,13 @@ try:
     import ray.data
     from ray.data.exceptions import ExecutionTimeoutError
 
-    from qwen_ocr.jobs.ray_worker import FileReader, FileTask, Orders, Outcomes
+    from qwen_ocr.jobs.ray_worker import FileDone, FileReader, FileTask, Orders
 except ImportError as error:
     raise ConfigurationError(f"--ray needs {error.name}: pip install 'qwen-ocr[ray]'") from error
 
 ROUND = 100
-"""Files in a round for each page that is read at a time. Servers run empty at its end, and the next
-one starts its workers anew: together about as long as two or three pages take."""
+"""Files in a round for each page that is read at a time: many, because servers run empty at its end
+and the next one starts its workers anew."""
 CALLS = 8
 """Calls of a worker that run side by side, so that the next are under way when one ends."""
 PATIENCE = 600.0
@@ -78,10 +78,10 @@ class RayBatch(Batch):
             while tasks := list(islice(files, ROUND * orders.concurrency * workers)):
                 rows = _read(tasks, orders, workers)
                 left = {task.name for task in tasks}
-                while pages := await asyncio.to_thread(_next, rows, left):
+                while file := await asyncio.to_thread(_next, rows, left):
                     self.progress.tally.opened += 1
-                    self.progress.tally.met += len(pages)
-                    for page in pages:
+                    self.progress.tally.met += len(file.pages)
+                    for page in file.pages:
                         yield page
 
     async def check(self, error: OCRError) -> None:
@@ -128,8 +128,8 @@ def _ray(workers: int | None) -> Iterator[int]:
         ray.shutdown()
 
 
-def _read(tasks: list[FileTask], orders: Orders, workers: int) -> Iterator[Outcomes]:
-    """What became of the pages of each file, as files are done."""
+def _read(tasks: list[FileTask], orders: Orders, workers: int) -> Iterator[FileDone]:
+    """The files as they are done."""
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
@@ -149,25 +149,25 @@ def _read(tasks: list[FileTask], orders: Orders, workers: int) -> Iterator[Outco
     batches = dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
     batch: pa.Table
     for batch in batches:
-        yield from map(pickle.loads, batch["outcomes"].to_pylist())
+        yield from map(pickle.loads, batch["done"].to_pylist())
 
 
-def _next(rows: Iterator[Outcomes], left: set[str]) -> Outcomes | None:
-    """The pages of a file that is `left`, and no longer then; None after the last.
+def _next(rows: Iterator[FileDone], left: set[str]) -> FileDone | None:
+    """The next file, which is no longer `left` then; None after the last.
 
     Raises `OCRError` when Ray cannot go on.
     """
     try:
-        pages = next(rows, None)
+        file = next(rows, None)
     except ray.exceptions.RayTaskError:
         raise  # a fault of ours, or of the workers' installation
     except (ray.exceptions.RayError, ExecutionTimeoutError) as exc:
         raise OCRError(f"Ray gave up: {exc} Not read: {_some(left)}") from exc
-    if pages:
-        left.remove(pages[0].input.page.document.name)
+    if file:
+        left.remove(file.name)
     elif left:
         raise OCRError(f"Ray ended without {_some(left)}: run the same command again")
-    return pages
+    return file
 
 
 def _some(names: set[str]) -> str:

@@ -21,9 +21,6 @@ from qwen_ocr.options import ReadOptions
 from qwen_ocr.results import Outcome
 from qwen_ocr.settings import ClientSettings
 
-Outcomes = list[Outcome[Job]]
-"""What became of the pages of one file, in order."""
-
 
 @dataclass(frozen=True, slots=True)
 class FileTask:
@@ -34,6 +31,14 @@ class FileTask:
     version: Version
     settled: frozenset[int]
     """Numbers of pages, from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileDone:
+    """What became of the pages of a file that had to be read, in order."""
+
+    name: str
+    pages: list[Outcome[Job]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +64,21 @@ class FileReader:
         self._room = asyncio.Semaphore(orders.concurrency)
 
     async def __call__(self, batch: pa.Table) -> pa.Table:
-        """A row of `outcomes` for each row of `tasks`, in the same order.
+        """A `FileDone` for each `FileTask`, in the same order.
 
         A worker that is lost is replaced, and its successor does the same once more: only if it
         gives as many rows in the same order, none is there twice and none is missing.
         """
         tasks: list[FileTask] = [pickle.loads(task) for task in batch["tasks"].to_pylist()]
-        outcomes = await asyncio.gather(*map(self._read_file, tasks))
-        return pa.table({"outcomes": [pickle.dumps(pages) for pages in outcomes]})
+        done = await asyncio.gather(*map(self._read_file, tasks))
+        return pa.table({"done": [pickle.dumps(file) for file in done]})
 
-    async def _read_file(self, task: FileTask) -> Outcomes:
+    async def _read_file(self, task: FileTask) -> FileDone:
         async with self._room:
             document = await asyncio.to_thread(_open, task.name)
         pages = [page for page in document.pages if page.number not in task.settled]
-        return await asyncio.gather(*(self._read_page(page, task.version) for page in pages))
+        outcomes = await asyncio.gather(*(self._read_page(page, task.version) for page in pages))
+        return FileDone(task.name, outcomes)
 
     async def _read_page(self, page: Page, version: Version) -> Outcome[Job]:
         # Without the bytes that came from an object store, which nobody needs any more.

@@ -15,8 +15,10 @@ import pytest
 from qwen_ocr.errors import ConfigurationError, ImageError
 from qwen_ocr.jobs import remote
 from qwen_ocr.jobs.inputs import Inputs
-from qwen_ocr.jobs.ray_worker import FileReader, FileTask, Orders, Outcomes
+from qwen_ocr.jobs.ray_worker import FileReader, FileTask, Orders
+from qwen_ocr.jobs.reading import Job
 from qwen_ocr.jobs.records import succeeded, version
+from qwen_ocr.results import Outcome
 from qwen_ocr.settings import ClientSettings
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "receipt.pdf"
@@ -124,12 +126,14 @@ def test_fetching(store: Any, png: bytes, monkeypatch: pytest.MonkeyPatch) -> No
         remote.fetch(ALL[0])
 
 
-def read(server: Any, *tasks: FileTask) -> list[Outcomes]:
+def read(server: Any, *tasks: FileTask) -> list[list[Outcome[Job]]]:
     """What a worker makes of one call."""
     settings = ClientSettings.load(base_url=server.url, max_retries=0)
     reader = FileReader(Orders([settings], "Read it.", {}, 100.0, concurrency=2))
     rows = asyncio.run(reader(pa.table({"tasks": [pickle.dumps(task) for task in tasks]})))
-    return [pickle.loads(row) for row in rows["outcomes"].to_pylist()]
+    done = [pickle.loads(row) for row in rows["done"].to_pylist()]
+    assert [file.name for file in done] == [task.name for task in tasks]
+    return [file.pages for file in done]
 
 
 @pytest.fixture
