@@ -36,11 +36,15 @@ def command(
 
 
 RAY = ("--ray", "--workers", "2")
+# By default Ray's workers give way to everything else, which on a busy machine is never over.
+ENVIRONMENT = {**os.environ, "RAY_worker_niceness": "0"}
 
 
 def run(words: Sequence[str], code: int = 0) -> str:
     """What a command that comes to its end says on stderr."""
-    done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=DEADLINE)
+    done = subprocess.run(
+        words, env=ENVIRONMENT, check=False, capture_output=True, text=True, timeout=DEADLINE
+    )
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     return done.stderr
@@ -105,7 +109,7 @@ def test_ctrl_c(base_url: str, tmp_path: Path) -> None:
     scans, output = draw_pages(tmp_path / "scans", 200), tmp_path / "out.jsonl"
     words = command(scans, output, base_url, options=[*RAY, "--concurrency", "2"])
     with subprocess.Popen(
-        words, stderr=subprocess.PIPE, text=True, start_new_session=True
+        words, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
         wait_for(10, output, process)
         children = psutil.Process(process.pid).children(recursive=True)
@@ -139,7 +143,9 @@ def test_killed_halfway(base_url: str, tmp_path: Path) -> None:
         second.wait_until_ready()
         words = command(scans, output, base_url, second.base_url, options=RAY)
         began = time.monotonic()
-        process = stack.enter_context(subprocess.Popen(words, stderr=subprocess.PIPE, text=True))
+        process = stack.enter_context(
+            subprocess.Popen(words, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
+        )
         wait_for(PAGES // 4, output, process)
         children = psutil.Process(process.pid).children(recursive=True)
         workers = [child for child in children if "MapWorker" in "".join(child.cmdline())]

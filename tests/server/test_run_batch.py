@@ -13,7 +13,7 @@ from qwen_ocr_serve.settings import ServeSettings
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "tests/samples"
-TIMEOUT = 400
+TIMEOUT = 900
 """Seconds on a busy machine."""
 
 
