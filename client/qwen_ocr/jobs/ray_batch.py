@@ -41,8 +41,9 @@ except ImportError as error:
 ROUND = 100
 """Files in a round for each page that is read at a time: many, because servers run empty at its end
 and the next one starts its workers anew."""
-CALLS = 8
-"""Calls of a worker that run side by side, so that the next are under way when one ends."""
+CALLS = 32
+"""Calls of a worker that run side by side. Each answers when all of its files are done: the more
+calls, the fewer files in one, and the sooner what is done is kept."""
 PATIENCE = 600.0
 """Seconds for which nothing may come back, beyond those for which workers wait for a page: Ray
 replaces a lost worker without end, and a file may be what ends it."""
