@@ -28,6 +28,8 @@ from qwen_ocr.results import Outcome
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+# When a batch is stopped, a thread may still wait for Ray: it is not to start another one then.
+os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")
 try:
     import pyarrow as pa
     import ray
