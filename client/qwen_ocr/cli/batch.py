@@ -12,7 +12,6 @@ import typer
 from qwen_ocr.cli.common import (
     AllowTruncated,
     ApiKey,
-    BaseUrl,
     Confidence,
     Dpi,
     MaxTokens,
@@ -31,12 +30,17 @@ def batch(
     inputs: Annotated[
         list[str],
         typer.Argument(
-            metavar="INPUT", help="Files, folders, quoted patterns, or - for a list on stdin."
+            metavar="INPUT",
+            help="Files, folders, quoted patterns, - for a list on stdin, or URLs for --ray.",
         ),
     ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="One JSON line a page; resumed if it is there."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="One JSON line a page; resumed if it is there. Parquet if it ends in .parquet.",
+        ),
     ] = None,
     prompt: Prompt = None,
     task: TaskName = None,
@@ -80,7 +84,16 @@ def batch(
     max_tokens: MaxTokens = None,
     confidence: Confidence = False,
     allow_truncated: AllowTruncated = False,
-    base_url: BaseUrl = None,
+    ray: Annotated[
+        bool, typer.Option("--ray", help="Read in Ray's workers, on the cluster of RAY_ADDRESS.")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Ray's workers; one for each CPU if unset.")
+    ] = None,
+    base_url: Annotated[
+        list[str] | None,
+        typer.Option(help="The server, or QWEN_OCR_BASE_URL; several times for several servers."),
+    ] = None,
     api_key: ApiKey = None,
     model: ModelName = None,
 ) -> None:
@@ -94,42 +107,54 @@ def batch(
     `vllm run-batch -i requests.jsonl -o answers.jsonl --model MODEL` makes of the one goes into the
     other, with the same inputs and the same prompt.
 
+    --ray spreads the reading over the Ray cluster of RAY_ADDRESS, or over this machine's CPUs if it
+    is unset. The output is the same, and each of the two goes on where the other was stopped.
+
     Exit code: 0 all pages have their text, 1 a page failed or the batch could not go on, 2 wrong
     usage, 130 Ctrl-C.
     """
     # Here, so that --help does not wait for the SDK.
     from qwen_ocr.jobs.archive import Archive
+    from qwen_ocr.jobs.batch import Plan
     from qwen_ocr.jobs.inputs import Inputs
     from qwen_ocr.jobs.requests import RequestsPlan, write_requests
-    from qwen_ocr.jobs.run import Plan, run_batch
+    from qwen_ocr.jobs.run import run_batch
 
     archive = Archive(sidecar or sidecar_dir is not None, sidecar_dir, searchable_pdf)
-    reading = {
-        "--retry-failed": retry_failed,
+    beside: dict[str, object] = {
         "--sidecar": sidecar,
         "--sidecar-dir": sidecar_dir,
         "--searchable-pdf": searchable_pdf,
-        "--concurrency": concurrency,
     }
+    fleet = {"--ray": ray, "--workers": workers, "--concurrency": concurrency}
     if isinstance(sys.stdin, TextIOWrapper):
         sys.stdin.reconfigure(errors="surrogateescape")  # file names can be any bytes
     with exit_codes():
-        files = Inputs(inputs, sys.stdin, excluded=searchable_pdf)
+        if ray:
+            _refuse("--ray", beside | {"--write-requests": requests, "--read-answers": answers})
+            import qwen_ocr.jobs.ray_batch  # noqa: F401 - says what is not installed
+        elif workers:
+            raise ConfigurationError("--workers has no meaning without --ray: leave it out")
+        files = Inputs(inputs, sys.stdin, excluded=searchable_pdf, urls=ray)
         question = prompt_of(prompt, task)
         options = ReadOptions(
             max_tokens=max_tokens, confidence=confidence, allow_truncated=allow_truncated
         )
-        settings = ClientSettings.load(base_url=base_url, api_key=api_key, model=model)
+        servers = [
+            ClientSettings.load(base_url=url, api_key=api_key, model=model)
+            for url in (base_url or (None,))
+        ]
         if requests is not None:
-            _refuse("--write-requests", reading | {"--output": output, "--read-answers": answers})
+            other = {"--retry-failed": retry_failed, "--output": output, "--read-answers": answers}
+            _refuse("--write-requests", beside | fleet | other)
             complete = asyncio.run(
-                write_requests(RequestsPlan(files, requests, question, options, settings, dpi))
+                write_requests(RequestsPlan(files, requests, question, options, servers[0], dpi))
             )
         elif output is None:
             raise ConfigurationError("--output: say which file the lines are to go into")
         else:
             if answers is not None:
-                _refuse("--read-answers", {"--concurrency": concurrency})
+                _refuse("--read-answers", fleet)
             complete = asyncio.run(
                 run_batch(
                     Plan(
@@ -137,12 +162,14 @@ def batch(
                         output=output,
                         prompt=question,
                         options=options,
-                        settings=settings,
+                        servers=servers,
                         archive=archive,
                         dpi=dpi,
                         concurrency=concurrency,
                         retry_failed=retry_failed,
                         answers=answers,
+                        ray=ray,
+                        workers=workers,
                     )
                 )
             )

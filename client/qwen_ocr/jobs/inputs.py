@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from qwen_ocr.errors import ConfigurationError
+from qwen_ocr.jobs import remote
+from qwen_ocr.jobs.records import Version, version
 
 _BITMAPS = {".bmp", ".gif", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff"}
 _PHOTOS = {".avif", ".j2k", ".jp2", ".jpeg", ".jpg", ".webp"}
@@ -13,13 +15,17 @@ SUFFIXES = frozenset(_BITMAPS | _PHOTOS | {".pdf"})
 """Endings of files that are read, in lower case: those of `qwen_ocr.sources.FORMATS`, and PDF."""
 STANDARD_INPUT = "-"
 
+_File = tuple[str, Version | None]
+"""An absolute path, or a URL with the version that the listing of its store had."""
+
 
 class Inputs:
     """Files for paths, folders and patterns such as `scans/**/*`; `-` is a list of them on `lines`.
 
     A folder stands for everything below it, hidden files and folders left out. Of all files only
     those that end like an image or a PDF count, so that text beside the scans does no harm.
-    `excluded`, a folder, is where this job writes PDFs: they are none of its inputs.
+    `excluded`, a folder, is where this job writes PDFs: they are none of its inputs. `urls` allows
+    `s3://bucket/scans` and the like, see `qwen_ocr.jobs.remote`.
     """
 
     def __init__(
@@ -27,13 +33,18 @@ class Inputs:
         arguments: Iterable[str],
         lines: Iterable[str] = (),
         excluded: Path | None = None,
+        *,
+        urls: bool = False,
     ) -> None:
         self._arguments = list(arguments)
+        self._urls = urls
         self._lines = lines
         self._excluded = os.path.join(os.path.abspath(excluded), "") if excluded else None
         self.ignored = 0
         """Files met so far that end like neither an image nor a PDF."""
         for argument in self._arguments:
+            if remote.is_url(argument) and not urls:
+                raise ConfigurationError(f"{argument}: only --ray reads from an object store")
             if argument != STANDARD_INPUT and next(_expand(argument), None) is None:
                 raise ConfigurationError(f"{argument}: {_why_nothing(argument)}")
 
@@ -42,19 +53,19 @@ class Inputs:
 
         Raises `ConfigurationError` if there are none.
         """
-        if STANDARD_INPUT in self._arguments:
-            return None
-        files = sum(self._wanted(path) for path in self._paths())
+        if STANDARD_INPUT in self._arguments or any(map(remote.is_url, self._arguments)):
+            return None  # to list a store twice would take too long
+        files = sum(self._wanted(path) for path, _ in self._files())
         if not files:
             raise ConfigurationError("there is neither an image nor a PDF among these files")
         return files
 
-    def __iter__(self) -> Iterator[str]:
-        """Absolute paths. A file that two arguments name comes twice."""
+    def __iter__(self) -> Iterator[tuple[str, Version]]:
+        """Absolute paths or URLs, and versions. A file that two arguments name comes twice."""
         self.ignored = 0
-        for path in self._paths():
+        for path, known in self._files():
             if self._wanted(path):
-                yield path
+                yield path, known or version(path)
             else:
                 self.ignored += 1
 
@@ -64,7 +75,7 @@ class Inputs:
             return False
         return suffix in SUFFIXES
 
-    def _paths(self) -> Iterator[str]:
+    def _files(self) -> Iterator[_File]:
         for argument in self._arguments:
             if argument != STANDARD_INPUT:
                 yield from _expand(argument)
@@ -72,18 +83,29 @@ class Inputs:
             for line in self._lines:
                 if name := line.rstrip("\r\n"):
                     # One that is missing is yielded, too: a failed page, not a silent gap.
-                    yield from _below(name) if os.path.isdir(name) else [os.path.abspath(name)]
+                    if self._urls and remote.is_url(name):
+                        yield remote.find(name)
+                    elif os.path.isdir(name):
+                        yield from _local(_below(name))
+                    else:
+                        yield os.path.abspath(name), None
 
 
-def _expand(argument: str) -> Iterator[str]:
-    if os.path.isdir(argument):
-        yield from _below(argument)
+def _expand(argument: str) -> Iterator[_File]:
+    if remote.is_url(argument):
+        yield from remote.expand(argument)
+    elif os.path.isdir(argument):
+        yield from _local(_below(argument))
     elif os.path.lexists(argument):
-        yield os.path.abspath(argument)
+        yield os.path.abspath(argument), None
     elif glob.has_magic(argument):
         # Folders among the matches are not walked: `scans/*` is what is right in `scans`.
         matches = glob.iglob(os.path.expanduser(argument), recursive=True)
-        yield from (os.path.abspath(path) for path in matches if not os.path.isdir(path))
+        yield from _local(os.path.abspath(path) for path in matches if not os.path.isdir(path))
+
+
+def _local(paths: Iterable[str]) -> Iterator[_File]:
+    return ((path, None) for path in paths)
 
 
 def _below(folder: str) -> Iterator[str]:

@@ -25,7 +25,16 @@ from typing import Self
 
 from qwen_ocr.errors import ConfigurationError
 from qwen_ocr.jobs.files import file_errors, replacement, sync_folder
-from qwen_ocr.jobs.records import FIRST_FIELD, Record, encode, page_key, state_key
+from qwen_ocr.jobs.records import (
+    FIRST_FIELD,
+    Record,
+    Version,
+    encode,
+    file_key,
+    page_key,
+    state_key,
+    version_of,
+)
 
 SYNC_INTERVAL = 1.0
 """Seconds of work that a power cut may cost. To sync each line would cost a disk more than that."""
@@ -51,6 +60,8 @@ class Journal:
         """`state_key` of every page that has an error."""
         self._pages: set[bytes] = set()
         self._repeated: set[bytes] = set()
+        self._lengths: dict[bytes, int] = {}
+        """Pages of documents that have several, by `file_key`."""
         self._page_counts: dict[str, int] = {}
         """Of files that were read again: they may have fewer pages than they had."""
         self._damaged = False
@@ -75,6 +86,10 @@ class Journal:
                 self._note(record)
             self._tidy()
             self._end = self._file.seek(0, os.SEEK_END)
+
+    def pages_known(self, name: str, file_version: Version) -> int:
+        """How many pages this file has; 1 if there is no line about one of several."""
+        return self._lengths.get(file_key(name, file_version), 1)
 
     def append(self, record: Record) -> bool:
         """Add a page, and tell whether it takes the place of one of a file that has changed since.
@@ -125,6 +140,8 @@ class Journal:
             if "error" not in record:
                 self._page_counts[record["file"]] = record["pages"]
         self._pages.add(page)
+        if record["pages"] > 1:
+            self._lengths[file_key(record["file"], version_of(record))] = record["pages"]
         here, there = (self.failed, self.done) if "error" in record else (self.done, self.failed)
         here.add(state)
         there.discard(state)

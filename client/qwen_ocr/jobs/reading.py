@@ -1,6 +1,7 @@
 """One page through the client: its text, and where its lines are if that is wanted."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -20,7 +21,7 @@ from qwen_ocr.errors import (
 from qwen_ocr.families import family_of
 from qwen_ocr.images import ImageInput, known_size, load_image
 from qwen_ocr.jobs.documents import Page, PageImages
-from qwen_ocr.jobs.server import find_concurrency
+from qwen_ocr.jobs.server import check_any
 from qwen_ocr.options import ReadOptions
 from qwen_ocr.results import OCRResult, TextBox
 from qwen_ocr.settings import ClientSettings
@@ -106,8 +107,16 @@ class Reader:
         return Layout(lines, size)
 
 
+async def check_servers(error: OCRError, servers: Sequence[ClientSettings]) -> None:
+    """Raise what would fail for every page; for what may be servers' fault, see `check_any`."""
+    if isinstance(error, NOT_THE_PAGE):
+        raise error
+    if isinstance(error, PERHAPS_THE_SERVER):
+        await asyncio.to_thread(check_any, servers)
+
+
 class ServerReader(Reader):
-    """Reads the pages of a batch, and looks after the server when one fails."""
+    """Reads the pages of a batch, and looks after the servers when one fails."""
 
     def __init__(
         self,
@@ -117,21 +126,18 @@ class ServerReader(Reader):
         options: ReadOptions,
         *,
         locate: bool,
-        settings: ClientSettings,
+        servers: Sequence[ClientSettings],
     ) -> None:
         super().__init__(client, images, prompt, options, locate=locate)
-        self._settings = settings
+        self._servers = servers
 
     def knows(self, job: Job) -> bool:
         """Any page can be read."""
         return True
 
     async def check(self, error: OCRError) -> None:
-        """Raise what would fail for every page, and what `find_concurrency` raises."""
-        if isinstance(error, NOT_THE_PAGE):
-            raise error
-        if isinstance(error, PERHAPS_THE_SERVER):
-            await asyncio.to_thread(find_concurrency, self._settings)
+        """See `check_servers`."""
+        await check_servers(error, self._servers)
 
     def remarks(self) -> list[str]:
         """Nothing."""

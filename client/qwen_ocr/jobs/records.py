@@ -17,6 +17,9 @@ the file, `prompt`, and either `text` with the fields of `OCRResult`, or `error`
 (with the `partial` text, if there is some). Where lines of text were located, `lines` has them with
 their boxes and `size` the width and height that these are measured in, in pixels."""
 
+Version = tuple[int, int]
+"""A file's size in bytes and the time of its last change in ns; zeros where that is not known."""
+
 FIRST_FIELD = "file"
 DIGEST_SIZE = 16
 """Bytes: a chance of 1 in 10²⁶ that two of a million pages are taken for one."""
@@ -26,6 +29,11 @@ def digest(*parts: object) -> bytes:
     """A short stand-in for some values, in place of which it is remembered."""
     text = json.dumps([str(part) for part in parts])
     return blake2b(text.encode(), digest_size=DIGEST_SIZE).digest()
+
+
+def file_key(name: str, file_version: Version) -> bytes:
+    """Equal for two lines about pages of the same, unchanged file."""
+    return digest(name, *file_version)
 
 
 def page_key(record: Record) -> bytes:
@@ -38,8 +46,8 @@ def state_key(record: Record) -> bytes:
     return digest(record["file"], record["page"], record["bytes"], record["mtime_ns"])
 
 
-def version(path: str) -> tuple[int, int]:
-    """A file's size in bytes and the time of its last change in ns; zeros if it is not there."""
+def version(path: str) -> Version:
+    """The version of the file at a path; zeros if it is not there."""
     try:
         status = Path(path).stat()
     except OSError:
@@ -47,12 +55,12 @@ def version(path: str) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def version_of(record: Record) -> tuple[int, int]:
+def version_of(record: Record) -> Version:
     """The same of the file when it was read."""
     return record["bytes"], record["mtime_ns"]
 
 
-def describe(page: Page, file_version: tuple[int, int], prompt: str) -> Record:
+def describe(page: Page, file_version: Version, prompt: str) -> Record:
     """The part of a record that is known before the page is read."""
     size, changed = file_version
     return {
