@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import io
+import math
 import statistics
 import time
 from collections.abc import Sequence
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+from PIL import Image
 
 from qwen_ocr import DEFAULT_PROMPT
 
@@ -39,6 +42,8 @@ class Load:
     p95: float
     p99: float
     failed: int
+    characters: int
+    """Of all answers together; 0 for a service that is no OpenAI API."""
 
 
 def data_url(image: bytes) -> str:
@@ -61,10 +66,39 @@ def chat(
     return Request("/v1/chat/completions", body, tokens or 0)
 
 
-def sample_images(folder: Path, kind: str, count: int) -> list[bytes]:
-    """`count` images of one kind of the evaluation set, in turn, if need be more than once."""
-    files = sorted(folder.glob(f"{kind}-*"))
-    return [files[number % len(files)].read_bytes() for number in range(count)]
+class Pages:
+    """Images of one kind of a folder, in turn, and never the same twice.
+
+    Each differs from the others in its first pixel: a server's caches know none of them, as is so
+    with the pages of a corpus.
+    """
+
+    def __init__(self, folder: Path, kind: str) -> None:
+        files = sorted(folder.glob(f"{kind}-*"))
+        self._images = [Image.open(file).convert("RGB") for file in files]
+        self._given = 0
+
+    def take(self, count: int) -> list[bytes]:
+        """The next `count` images, as PNG files."""
+        return [self._next() for _ in range(count)]
+
+    def _next(self) -> bytes:
+        number = self._given
+        self._given += 1
+        image = self._images[number % len(self._images)]
+        red, rest = divmod(number, 256 * 256)
+        image.putpixel((0, 0), (red, *divmod(rest, 256)))
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG", compress_level=1)
+        return buffer.getvalue()
+
+
+def percentiles(values: Sequence[float]) -> tuple[float, float, float]:
+    """p50, p95 and p99, between the least and the greatest; NaN for fewer than two values."""
+    if len(values) < 2:
+        return (math.nan,) * 3
+    marks = statistics.quantiles(values, n=100, method="inclusive")
+    return marks[49], marks[94], marks[98]
 
 
 def run(
@@ -81,11 +115,11 @@ async def _run(
     base_url: str, requests: Sequence[Request], concurrency: int, api_key: str | None
 ) -> Load:
     latencies: list[float] = []
-    tokens = failed = 0
+    tokens = failed = characters = 0
     waiting = iter(requests)
 
     async def caller(client: httpx2.AsyncClient) -> None:
-        nonlocal tokens, failed
+        nonlocal tokens, failed, characters
         for request in waiting:
             started = time.perf_counter()
             try:
@@ -95,8 +129,11 @@ async def _run(
                 failed += 1
                 continue
             latencies.append(time.perf_counter() - started)
-            usage = answer.json().get("usage") or {}
+            body = answer.json()
+            usage = body.get("usage") or {}
             tokens += usage.get("completion_tokens", request.tokens)
+            if choices := body.get("choices"):
+                characters += len(choices[0]["message"]["content"] or "")
 
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     limits = httpx2.Limits(max_connections=concurrency)
@@ -106,13 +143,11 @@ async def _run(
         started = time.perf_counter()
         await asyncio.gather(*[caller(client) for _ in range(concurrency)])
         seconds = time.perf_counter() - started
-    marks = statistics.quantiles(latencies, n=100) if len(latencies) > 1 else [float("nan")] * 99
     return Load(
         concurrency,
         len(latencies) / seconds,
         tokens / seconds,
-        marks[49],
-        marks[94],
-        marks[98],
+        *percentiles(latencies),
         failed,
+        characters,
     )
