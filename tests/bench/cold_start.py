@@ -20,12 +20,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from load import Pages, chat, run
+from load import chat, evaluation_pages, run
 from processes import members, processor_seconds
 
 from qwen_ocr_serve.local_server import LocalServer
 
-EVALUATION = Path(__file__).parents[1] / "evaluation"
 EVERY = 0.05
 """Seconds between two looks at the processes."""
 COMMAND = "command: settings and checks"
@@ -108,7 +107,7 @@ def imports(lines: Iterable[str]) -> tuple[Counter[str], Counter[str]]:
 
 def start(env: Mapping[str, str] | None = None) -> tuple[list[tuple[str, float, float]], list[str]]:
     """Start a server, have one line read, stop it; the phases, and the lines of its log."""
-    image = Pages(EVALUATION, "line").take(1)[0]
+    image = evaluation_pages("line").take(1)[0]
     with TemporaryDirectory() as folder:
         log = Path(folder, "server.log")
         used = Observed()

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from load import Pages, chat, percentiles, run
+from load import Pages, chat, evaluation_files, evaluation_pages, percentiles, run
 from PIL import Image
 from processes import watched
 
-from qwen_ocr import OCRClient
+from qwen_ocr import OCRClient, family_of
 from qwen_ocr.evaluation.loading import load_dataset
 from qwen_ocr_serve.local_server import LocalServer
 
@@ -46,15 +46,14 @@ LENGTH_HEADER = ("characters", "read", "pages/s", "characters/s", "p50 s", "p95 
 
 
 def by_concurrency(
-    url: str, model: str, group: int | None, key: str | None, levels: Sequence[int] = LEVELS
+    pages: Pages, url: str, model: str, group: int | None, key: str | None
 ) -> list[tuple[Any, ...]]:
-    """Paragraphs read to their end, twice as many as are asked for at once, at least 16.
+    """Pages read to their end, twice as many as are asked for at once, at least 16.
 
     `group` is the server's process group, None when it runs elsewhere.
     """
     rows = []
-    pages = Pages(EVALUATION, "paragraph")
-    for level in levels:
+    for level in LEVELS:
         run(url, [chat(model, image) for image in pages.take(min(level, 32))], level, key)
         requests = [chat(model, image) for image in pages.take(max(16, 2 * level))]
         with watched(group) as usage:
@@ -114,7 +113,7 @@ def most_at_once(url: str) -> int | None:
 def by_megapixels(server: LocalServer) -> list[tuple[Any, ...]]:
     """Photos of a paragraph, read through `OCRClient`, which decodes, shrinks and encodes them."""
     rows = []
-    pages = Pages(EVALUATION, "paragraph")
+    pages = evaluation_pages("paragraph")
     with OCRClient(server.base_url, max_image_tokens=MAX_IMAGE_TOKENS) as client:
         for megapixels in MEGAPIXELS:
             images = [_enlarged(page, megapixels) for page in pages.take(PAGES)]
@@ -161,6 +160,17 @@ def by_length(server: LocalServer) -> list[tuple[Any, ...]]:
         rows.append((round(written), round(read), speed, read * speed, load.p50, load.p95))
         print(f"{written:.0f} characters: {speed:.2f} pages/s", flush=True)
     return rows
+
+
+def text_pages(model: str, tokens: int) -> Pages:
+    """Pages of some 1,000 characters, and of about so many visual tokens of the model."""
+    factor = family_of(model).factor
+    scale = (tokens / (CANVAS[0] * CANVAS[1])) ** 0.5
+    size = (round(CANVAS[0] * scale) * factor, round(CANVAS[1] * scale) * factor)
+    files = evaluation_files("small")
+    turns = [files[first:] + files[:first] for first in range(len(files))]
+    pages = (Image.open(io.BytesIO(stacked(turn[: PIECES[-1]]))) for turn in turns)
+    return Pages(page.resize(size) for page in pages)
 
 
 def stacked(files: Sequence[Path], canvas: tuple[int, int] = CANVAS) -> bytes:

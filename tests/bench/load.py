@@ -8,7 +8,7 @@ import io
 import math
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,15 +67,14 @@ def chat(
 
 
 class Pages:
-    """Images of one kind of a folder, in turn, and never the same twice.
+    """Images in turn, and never the same twice.
 
     Each differs from the others in its first pixel: a server's caches know none of them, as is so
     with the pages of a corpus.
     """
 
-    def __init__(self, folder: Path, kind: str) -> None:
-        files = sorted(folder.glob(f"{kind}-*"))
-        self._images = [Image.open(file).convert("RGB") for file in files]
+    def __init__(self, images: Iterable[Image.Image]) -> None:
+        self._images = [image.convert("RGB") for image in images]
         self._given = 0
 
     def take(self, count: int) -> list[bytes]:
@@ -91,6 +90,16 @@ class Pages:
         buffer = io.BytesIO()
         image.save(buffer, "PNG", compress_level=1)
         return buffer.getvalue()
+
+
+def evaluation_files(kind: str) -> list[Path]:
+    """The images of one kind in `tests/evaluation`."""
+    return sorted((Path(__file__).parents[1] / "evaluation").glob(f"{kind}-*"))
+
+
+def evaluation_pages(kind: str) -> Pages:
+    """The images of one kind in `tests/evaluation`, to be sent."""
+    return Pages(Image.open(file) for file in evaluation_files(kind))
 
 
 def percentiles(values: Sequence[float]) -> tuple[float, float, float]:

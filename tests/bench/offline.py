@@ -11,10 +11,9 @@ import dataclasses
 import os
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
-from load import Pages, chat
+from load import chat, evaluation_pages
 
 from qwen_ocr_serve import launcher
 from qwen_ocr_serve.settings import ServeSettings
@@ -53,7 +52,7 @@ def main() -> None:
     from vllm import LLM, SamplingParams
 
     llm = LLM(**arguments)
-    pages = Pages(Path(__file__).parents[1] / "evaluation", "line")
+    pages = evaluation_pages("line")
     sampling = SamplingParams(temperature=0.0, max_tokens=tokens, ignore_eos=True)
     best = 0.0
     for number in range(1 + rounds):

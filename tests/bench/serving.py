@@ -1,6 +1,7 @@
 """How fast the server is, beside what people would use instead: `make bench`.
 
-    python tests/bench/serving.py [SECTION…] [--base-url URL] [--model NAME] [--json FILE]
+    python tests/bench/serving.py [SECTION…] [--base-url URL --model NAME [--page-tokens N]]
+        [--json FILE]
 
 Sections: `replaced` (the design that this product replaced), `limit` (vLLM's offline engine),
 `engines` (Tesseract and RapidOCR), `growth` (concurrency, image size, length of text), `start`
@@ -31,7 +32,6 @@ import report
 from growth import (
     CALLERS,
     CONCURRENCY_HEADER,
-    EVALUATION,
     LENGTH_HEADER,
     SIZE_HEADER,
     by_concurrency,
@@ -39,9 +39,10 @@ from growth import (
     by_megapixels,
     explain,
     most_at_once,
+    text_pages,
 )
 from growth_plot import draw
-from load import Load, Pages, chat, run
+from load import Load, chat, evaluation_pages, run
 from load import Request as Call
 from processes import watched
 
@@ -100,7 +101,7 @@ def climb(
 ) -> list[Load]:
     """One load per level of concurrency, `rounds` times as many pages, at least 8."""
     loads = []
-    pages = Pages(EVALUATION, "line")
+    pages = evaluation_pages("line")
     for level in levels:
         run(url, [call(image) for image in pages.take(level)], level)
         requests = [call(image) for image in pages.take(max(8, rounds * level))]
@@ -137,7 +138,7 @@ def against_replaced() -> tuple[dict[str, Any], bool]:
 
 def against_the_limit() -> tuple[dict[str, Any], bool]:
     """Pages per second over HTTP and without it, the same engine arguments and kind of images."""
-    pages = Pages(EVALUATION, "line")
+    pages = evaluation_pages("line")
     speeds = []
     with own_server() as server:
         for _ in range(1 + ROUNDS):
@@ -192,19 +193,24 @@ def winners(rows: Sequence[tuple[str, float, float, float]]) -> str:
     return "\n".join(lines)
 
 
-def growth(base_url: str | None, model: str, key: str | None) -> tuple[dict[str, Any], bool]:
+def growth(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
     """Pages per second, latency and memory against what grows."""
+    model, base_url = options.model, options.base_url
+    if options.page_tokens:
+        pages, what = text_pages(model, options.page_tokens), f"{options.page_tokens} visual tokens"
+    else:
+        pages, what = evaluation_pages("paragraph"), "a few lines"
     tables: dict[str, Any] = {}
     if base_url:
-        rows = by_concurrency(base_url, model, None, key)
+        rows = by_concurrency(pages, base_url, model, None, options.api_key)
         said = explain(rows, 0, most_at_once(base_url))
     else:
         with own_server() as server:
-            rows = by_concurrency(server.base_url, model, server.process.pid, None)
+            rows = by_concurrency(pages, server.base_url, model, server.process.pid, None)
             said = explain(rows, os.cpu_count() or 1, most_at_once(server.base_url))
             tables = {"megapixels": by_megapixels(server), "length": by_length(server)}
     tables = {"concurrency": rows, **tables, "knee": said}
-    report.show(f"pages of a few lines, {model}", CONCURRENCY_HEADER, rows)
+    report.show(f"pages of {what}, {model}", CONCURRENCY_HEADER, rows)
     print(said)
     if not base_url:
         title = f"size of the image, {CALLERS} at once through OCRClient"
@@ -240,13 +246,18 @@ def main() -> int:
     parser.add_argument("--base-url", help="measure this server instead of starting one")
     parser.add_argument("--model", default="mini", help="the model's name on that server")
     parser.add_argument("--api-key", help="a key of that server")
+    parser.add_argument(
+        "--page-tokens",
+        type=int,
+        help="send pages of 1,000 characters and so many visual tokens instead of paragraphs",
+    )
     parser.add_argument("--json", type=Path, help="add the results to this file")
     options = parser.parse_args()
     run_section: dict[str, Callable[[], tuple[dict[str, Any], bool]]] = {
         "replaced": against_replaced,
         "limit": against_the_limit,
         "engines": against_engines,
-        "growth": lambda: growth(options.base_url, options.model, options.api_key),
+        "growth": lambda: growth(options),
         "start": start,
     }
     if unknown := set(options.section) - set(sections):

@@ -7,8 +7,10 @@ from pathlib import Path
 import growth
 import pytest
 from growth_plot import draw
-from load import Pages, percentiles
+from load import evaluation_files, evaluation_pages, percentiles
 from PIL import Image
+
+from qwen_ocr import family_of
 
 NAN = math.nan
 # At once, pages/s, p50, p95, p99, MiB, cores of the API server and of the engine, failed.
@@ -58,7 +60,7 @@ def test_percentiles_stay_within_what_was_measured() -> None:
 
 
 def test_no_page_comes_twice() -> None:
-    pages = Pages(growth.EVALUATION, "line")
+    pages = evaluation_pages("line")
     taken = pages.take(50)
     pixels = {Image.open(io.BytesIO(page)).tobytes() for page in taken}
     assert len(pixels) == 50
@@ -70,13 +72,21 @@ def test_no_page_comes_twice() -> None:
 
 
 def test_pages_of_text_have_one_size() -> None:
-    files = sorted(growth.EVALUATION.glob("small-*"))
+    files = evaluation_files("small")
     for pieces in growth.PIECES:
         for first in range(len(files)):
             chosen = [files[(first + number) % len(files)] for number in range(pieces)]
             assert Image.open(io.BytesIO(growth.stacked(chosen))).size == growth.CANVAS
     with pytest.raises(ValueError, match="too small"):
         growth.stacked(files, canvas=(450, 100))
+
+
+def test_pages_have_as_many_visual_tokens_as_asked_for() -> None:
+    model = "Qwen/Qwen3-VL-8B-Instruct"
+    page = Image.open(io.BytesIO(growth.text_pages(model, 1024).take(1)[0]))
+    width, height = family_of(model).resized(page.size)
+    assert (width, height) == page.size
+    assert width * height // family_of(model).factor ** 2 == pytest.approx(1024, rel=0.03)
 
 
 def test_the_plot_is_small(tmp_path: Path) -> None:
