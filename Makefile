@@ -41,8 +41,7 @@ ifeq ($(BASE_URL),)
 	@$(BIN)/python tests/bench/guard_cost.py
 	@$(BIN)/python tests/bench/serving.py --json runs/bench.json
 else
-	@$(BIN)/python tests/bench/serving.py --json runs/bench.json --base-url $(BASE_URL) --model $(NAME) \
-		$(if $(PAGE_TOKENS),--page-tokens $(PAGE_TOKENS))
+	@$(BIN)/python tests/bench/serving.py --json runs/bench.json --base-url $(BASE_URL) --model $(NAME) $(if $(PAGE_TOKENS),--page-tokens $(PAGE_TOKENS))
 endif
 
 # Processor minutes of training, and where its checkpoints lie. See serve/training/README.md.

@@ -12,7 +12,6 @@ import re
 import threading
 import time
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -86,14 +85,14 @@ def breakdown(
     return rows
 
 
-def imports(lines: Iterable[str]) -> tuple[Counter[str], Counter[str]]:
+def imports(lines: Iterable[str]) -> tuple[dict[str, float], dict[str, float]]:
     """Seconds of importing by package, of the API server and of its engine.
 
     From a log with the lines of `python -X importtime`, of which each process begins with a header:
     the command, the API server that it becomes, a helper of multiprocessing, the engine. Imports
     take longer when they are timed, and a package's seconds hold the garbage collections in them.
     """
-    counted = (Counter[str](), Counter[str]())
+    counted: tuple[dict[str, float], dict[str, float]] = ({}, {})
     processes = 0
     for line in lines:
         if _HEADER in line:
@@ -101,7 +100,8 @@ def imports(lines: Iterable[str]) -> tuple[Counter[str], Counter[str]]:
         elif LINES[1][0] in line:
             break
         elif found := _IMPORT.match(line):
-            counted[processes > 2][found[2]] += int(found[1]) / 1e6
+            packages = counted[processes > 2]
+            packages[found[2]] = packages.get(found[2], 0.0) + int(found[1]) / 1e6
     return counted
 
 
@@ -163,7 +163,8 @@ def measure(rounds: int) -> dict[str, Any]:
         print(f"start: {_total(starts[-1]):.1f} s", flush=True)
     _, lines = start({"PYTHONPROFILEIMPORTTIME": "1"})
     api, engine = imports(lines)
-    packages = [(name, seconds, engine[name]) for name, seconds in api.most_common(8)]
+    largest = sorted(api, key=api.__getitem__, reverse=True)[:8]
+    packages = [(name, api[name], engine.get(name, 0.0)) for name in largest]
     packages.append(("all", sum(api.values()), sum(engine.values())))
     return {"first": first, "best": min(starts, key=_total), "imports": packages}
 

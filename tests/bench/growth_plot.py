@@ -25,7 +25,7 @@ def draw(tables: Mapping[str, Rows], path: Path) -> None:
     """
     panels = [name for name in ("concurrency", "megapixels", "length") if tables.get(name)]
     columns = {"concurrency": (3, "requests at once"), "megapixels": (3, "megapixels")}
-    columns["length"] = (5, "characters read from a page")
+    columns["length"] = (5, "characters of a page")
     memory = [row for row in tables["concurrency"] if row[5] == row[5]]
     count = len(panels) + bool(memory)
     figure, axes = plt.subplots(1, count, figsize=(4 * count, 3.4), layout="constrained")
@@ -33,9 +33,8 @@ def draw(tables: Mapping[str, Rows], path: Path) -> None:
     for axis, name in zip(several, panels, strict=False):
         rows = tables[name]
         latency, label = columns[name]
-        start = 1 if name == "length" else 0
-        values = [row[start] for row in rows]
-        speeds = [row[start + 1] for row in rows]
+        values = [row[0] for row in rows]
+        speeds = [row[2 if name == "length" else 1] for row in rows]
         axis.plot(values, speeds, color=SPEED, marker=".")
         axis.set(xlabel=label, ylim=(0, None))
         axis.set_ylabel("pages/s", color=SPEED)

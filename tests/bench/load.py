@@ -42,8 +42,6 @@ class Load:
     p95: float
     p99: float
     failed: int
-    characters: int
-    """Of all answers together; 0 for a service that is no OpenAI API."""
 
 
 def data_url(image: bytes) -> str:
@@ -124,11 +122,11 @@ async def _run(
     base_url: str, requests: Sequence[Request], concurrency: int, api_key: str | None
 ) -> Load:
     latencies: list[float] = []
-    tokens = failed = characters = 0
+    tokens = failed = 0
     waiting = iter(requests)
 
     async def caller(client: httpx2.AsyncClient) -> None:
-        nonlocal tokens, failed, characters
+        nonlocal tokens, failed
         for request in waiting:
             started = time.perf_counter()
             try:
@@ -138,11 +136,8 @@ async def _run(
                 failed += 1
                 continue
             latencies.append(time.perf_counter() - started)
-            body = answer.json()
-            usage = body.get("usage") or {}
+            usage = answer.json().get("usage") or {}
             tokens += usage.get("completion_tokens", request.tokens)
-            if choices := body.get("choices"):
-                characters += len(choices[0]["message"]["content"] or "")
 
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     limits = httpx2.Limits(max_connections=concurrency)
@@ -158,5 +153,4 @@ async def _run(
         tokens / seconds,
         *percentiles(latencies),
         failed,
-        characters,
     )

@@ -188,7 +188,7 @@ def winners(rows: Sequence[tuple[str, float, float, float]]) -> str:
     lines = []
     for column, what, sign in ((1, "pages/s", -1), (2, "% of characters wrong", 1), (3, "MiB", 1)):
         order = sorted((sign * float(row[column]), row[0]) for row in rows)
-        found = ", ".join(f"{name} {abs(value):.3g}" for value, name in order)
+        found = ", ".join(f"{name} {report.rounded(abs(value))}" for value, name in order)
         lines.append(f"{what}, the best first: {found}")
     return "\n".join(lines)
 

@@ -12,5 +12,5 @@ def test_engines_are_ordered_by_each_measure() -> None:
     assert serving.winners(rows).splitlines() == [
         "pages/s, the best first: tesseract 12, mini 9, rapidocr 4",
         "% of characters wrong, the best first: rapidocr 0.32, tesseract 0.43, mini 2.9",
-        "MiB, the best first: tesseract 150, rapidocr 600, mini 1.5e+03",
+        "MiB, the best first: tesseract 150, rapidocr 600, mini 1,500",
     ]

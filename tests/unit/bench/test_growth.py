@@ -6,7 +6,7 @@ from pathlib import Path
 
 import growth
 import pytest
-from growth_plot import draw
+from growth_plot import Rows, draw
 from load import evaluation_files, evaluation_pages, percentiles
 from PIL import Image
 
@@ -91,10 +91,10 @@ def test_pages_have_as_many_visual_tokens_as_asked_for() -> None:
 
 def test_the_plot_is_small(tmp_path: Path) -> None:
     path = tmp_path / "growth.svg"
-    tables = {
+    tables: dict[str, Rows] = {
         "concurrency": ROWS,
         "megapixels": [(0.1, 4.0, 2.0, 3.0, 0.1), (12.0, 1.0, 8.0, 9.0, 2.0)],
-        "length": [(116, 110, 4.0, 440.0, 2.0, 3.0), (1044, 990, 1.0, 990.0, 8.0, 9.0)],
+        "length": [(116, 60, 4.0, 440.0, 2.0, 3.0), (1044, 540, 1.0, 990.0, 8.0, 9.0)],
     }
     draw(tables, path)
     picture = path.read_text()
