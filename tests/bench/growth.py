@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import itertools
 import math
 import time
 from collections.abc import Sequence
@@ -155,12 +154,12 @@ def by_length(server: LocalServer) -> list[tuple[Any, ...]]:
     """
     tokenizer = Tokenizer.from_file(str(BUNDLED_MODEL_PATH / "tokenizer.json"))
     samples = [sample for sample in load_dataset(EVALUATION).samples if sample.kind == "small"]
-    turn = itertools.cycle(samples)
     rows = []
     for pieces in PIECES:
         requests, written = [], 0
-        for _ in range(PAGES):
-            chosen = list(itertools.islice(turn, pieces))
+        for first in range(PAGES):
+            # Each page begins with another piece, so none comes twice.
+            chosen = [samples[(first + number) % len(samples)] for number in range(pieces)]
             text = "\n".join(sample.text or "" for sample in chosen)
             image = stacked([sample.path for sample in chosen])
             requests.append(chat("mini", image, len(tokenizer.encode(text).ids)))
