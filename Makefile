@@ -29,9 +29,11 @@ lint: $(STAMP) ## check style, formatting and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-# BASE_URL measures a server that runs somewhere, NAME being its model, instead of starting some.
+# BASE_URL measures a server that runs somewhere, NAME being its model, instead of starting some;
+# with pages of PAGE_TOKENS visual tokens, if that is given, instead of paragraphs.
 BASE_URL ?=
 NAME ?= mini
+PAGE_TOKENS ?=
 
 bench: $(STAMP) ## measure server and client beside what they replace, on a quiet machine
 ifeq ($(BASE_URL),)
@@ -39,7 +41,7 @@ ifeq ($(BASE_URL),)
 	@$(BIN)/python tests/bench/guard_cost.py
 	@$(BIN)/python tests/bench/serving.py --json runs/bench.json
 else
-	@$(BIN)/python tests/bench/serving.py --json runs/bench.json --base-url $(BASE_URL) --model $(NAME)
+	@$(BIN)/python tests/bench/serving.py --json runs/bench.json --base-url $(BASE_URL) --model $(NAME) $(if $(PAGE_TOKENS),--page-tokens $(PAGE_TOKENS))
 endif
 
 # Processor minutes of training, and where its checkpoints lie. See serve/training/README.md.

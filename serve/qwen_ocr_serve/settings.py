@@ -117,7 +117,7 @@ class ServeSettings(BaseSettings):
     kv_cache_gib: float | None = Field(
         default=None,
         gt=0,
-        description="Memory for the key-value cache in GiB; if not set, 4 on a CPU (1 for the "
+        description="Memory for the key-value cache in GiB; if not set, 4 on a CPU (0.5 for the "
         "bundled model), and on a GPU what the model leaves free.",
     )
     shutdown_timeout: int = Field(

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import io
+import math
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx2
+from PIL import Image
 
 from qwen_ocr import DEFAULT_PROMPT
 
@@ -61,10 +64,48 @@ def chat(
     return Request("/v1/chat/completions", body, tokens or 0)
 
 
-def sample_images(folder: Path, kind: str, count: int) -> list[bytes]:
-    """`count` images of one kind of the evaluation set, in turn, if need be more than once."""
-    files = sorted(folder.glob(f"{kind}-*"))
-    return [files[number % len(files)].read_bytes() for number in range(count)]
+class Pages:
+    """Images in turn, and never the same twice.
+
+    Each differs from the others in its first pixel: a server's caches know none of them, as is so
+    with the pages of a corpus.
+    """
+
+    def __init__(self, images: Iterable[Image.Image]) -> None:
+        self._images = [image.convert("RGB") for image in images]
+        self._given = 0
+
+    def take(self, count: int) -> list[bytes]:
+        """The next `count` images, as PNG files."""
+        return [self._next() for _ in range(count)]
+
+    def _next(self) -> bytes:
+        number = self._given
+        self._given += 1
+        image = self._images[number % len(self._images)]
+        red, rest = divmod(number, 256 * 256)
+        image.putpixel((0, 0), (red, *divmod(rest, 256)))
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG", compress_level=1)
+        return buffer.getvalue()
+
+
+def evaluation_files(kind: str) -> list[Path]:
+    """The images of one kind in `tests/evaluation`."""
+    return sorted((Path(__file__).parents[1] / "evaluation").glob(f"{kind}-*"))
+
+
+def evaluation_pages(kind: str) -> Pages:
+    """The images of one kind in `tests/evaluation`, to be sent."""
+    return Pages(Image.open(file) for file in evaluation_files(kind))
+
+
+def percentiles(values: Sequence[float]) -> tuple[float, float, float]:
+    """p50, p95 and p99, between the least and the greatest; NaN for fewer than two values."""
+    if len(values) < 2:
+        return (math.nan,) * 3
+    marks = statistics.quantiles(values, n=100, method="inclusive")
+    return marks[49], marks[94], marks[98]
 
 
 def run(
@@ -106,13 +147,10 @@ async def _run(
         started = time.perf_counter()
         await asyncio.gather(*[caller(client) for _ in range(concurrency)])
         seconds = time.perf_counter() - started
-    marks = statistics.quantiles(latencies, n=100) if len(latencies) > 1 else [float("nan")] * 99
     return Load(
         concurrency,
         len(latencies) / seconds,
         tokens / seconds,
-        marks[49],
-        marks[94],
-        marks[98],
+        *percentiles(latencies),
         failed,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -48,8 +49,14 @@ def show(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) ->
     """Print one table; numbers are rounded to three digits."""
     table = Table(*header, title=title, title_justify="left")
     for row in rows:
-        table.add_row(*[f"{cell:.3g}" if isinstance(cell, float) else str(cell) for cell in row])
-    Console().print(table)
+        table.add_row(*[rounded(cell) if isinstance(cell, float) else str(cell) for cell in row])
+    # In a file, no line is broken to fit a terminal.
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def rounded(number: float) -> str:
+    """Three digits, or all before the point."""
+    return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.3g}"
 
 
 def show_circumstances() -> None:

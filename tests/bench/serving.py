@@ -1,41 +1,55 @@
 """How fast the server is, beside what people would use instead: `make bench`.
 
-    python tests/bench/serving.py [SECTION…] [--base-url URL] [--model NAME] [--json FILE]
+    python tests/bench/serving.py [SECTION…] [--base-url URL --model NAME [--page-tokens N]]
+        [--json FILE]
 
 Sections: `replaced` (the design that this product replaced), `limit` (vLLM's offline engine),
 `engines` (Tesseract and RapidOCR), `growth` (concurrency, image size, length of text), `start`
-(cold start by process). All by default.
+(cold start by process and phase). All by default.
 With `--base-url` only `growth` over concurrency runs, against that server, whatever serves it.
 Both sides of a comparison run one after the other on the same machine with nothing else on it; each
-server is warmed up with the same work first. Exits with 1 when a limit is missed.
+server is warmed up with the same kind of work first, and no image is sent to a server twice. The
+growth is drawn beside FILE, as SVG. Exits with 1 when a limit is missed.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import cold_start
 import report
-from load import Load, chat, run, sample_images
+from growth import (
+    CALLERS,
+    CONCURRENCY_HEADER,
+    LENGTH_HEADER,
+    SIZE_HEADER,
+    by_concurrency,
+    by_length,
+    by_megapixels,
+    explain,
+    most_at_once,
+    text_pages,
+)
+from growth_plot import draw
+from load import Load, chat, evaluation_pages, run
 from load import Request as Call
-from PIL import Image
-from processes import born, members, peak_memory
+from processes import watched
 
-from qwen_ocr import DEFAULT_PROMPT, OCRClient
+from qwen_ocr import DEFAULT_PROMPT
 from qwen_ocr_serve.local_server import LocalServer, free_port
 
 HERE = Path(__file__).parent
-EVALUATION = HERE.parent / "evaluation"
 TOKENS = 100
 """Length of every forced answer, in tokens: two or three printed lines for the bundled model."""
 LEVELS = (1, 4, 16, 64)
@@ -45,6 +59,10 @@ MIN_OF_LIMIT = 0.97
 """Limit at saturation, as a share of the offline engine's throughput."""
 SATURATION = 256
 """Pages at once with which the engine is full."""
+ROUNDS = 2
+"""Rounds of so many pages, of which the better counts."""
+MAX_START = 15.0
+"""Limit for a start after the first, in seconds from the command to the first answer."""
 
 
 @contextmanager
@@ -83,11 +101,12 @@ def climb(
 ) -> list[Load]:
     """One load per level of concurrency, `rounds` times as many pages, at least 8."""
     loads = []
+    pages = evaluation_pages("line")
     for level in levels:
-        images = sample_images(EVALUATION, "line", max(8, rounds * level))
-        requests = [call(image) for image in images]
-        run(url, requests[:level], level)
+        run(url, [call(image) for image in pages.take(level)], level)
+        requests = [call(image) for image in pages.take(max(8, rounds * level))]
         loads.append(run(url, requests, level))
+        print(f"{level} at once: {loads[-1].tokens_per_second:.0f} tokens/s", flush=True)
     return loads
 
 
@@ -118,15 +137,18 @@ def against_replaced() -> tuple[dict[str, Any], bool]:
 
 
 def against_the_limit() -> tuple[dict[str, Any], bool]:
-    """Pages per second over HTTP and without it, the same engine arguments."""
-    images = sample_images(EVALUATION, "line", SATURATION)
+    """Pages per second over HTTP and without it, the same engine arguments and kind of images."""
+    pages = evaluation_pages("line")
+    speeds = []
     with own_server() as server:
-        requests = [chat("mini", image, TOKENS) for image in images]
-        run(server.base_url, requests, SATURATION)
-        loads = [run(server.base_url, requests, SATURATION) for _ in range(3)]
-        http = max(load.pages_per_second for load in loads)
-    command = [sys.executable, str(HERE / "offline.py"), str(SATURATION), str(TOKENS)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+        for _ in range(1 + ROUNDS):
+            requests = [chat("mini", image, TOKENS) for image in pages.take(SATURATION)]
+            speeds.append(run(server.base_url, requests, SATURATION).pages_per_second)
+            print(f"over HTTP: {speeds[-1]:.2f} pages/s", flush=True)
+    http = max(speeds[1:])  # the first warms up
+    arguments = [str(number) for number in (SATURATION, TOKENS, ROUNDS)]
+    command = [sys.executable, str(HERE / "offline.py"), *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     offline = float(done.stdout.rpartition("pages_per_second")[2])
     row = (http, offline, http / offline)
     header = ["pages/s over HTTP", "offline engine", "ratio"]
@@ -146,96 +168,74 @@ def against_engines() -> tuple[dict[str, Any], bool]:
         found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
         return found
 
-    with own_server() as server, peak_memory(server.process.pid) as peak:
+    with own_server() as server, watched(server.process.pid) as usage:
         ours = measured("mini", server.base_url)
-    results = {"mini": ours | {"peak_mib": ours["peak_mib"] + peak.mib}}
+    results = {"mini": ours | {"peak_mib": ours["peak_mib"] + usage.peak_mib}}
     results |= {name: measured(name) for name in ("tesseract", "rapidocr")}
     header = ["engine", "pages/s", "CER %", "peak MiB"]
     rows = [
         (name, found["pages_per_second"], 100 * found["cer"], found["peak_mib"])
         for name, found in results.items()
     ]
-    report.show("tests/evaluation, all cores to each engine", header, rows)
-    return {"header": header, "rows": rows}, True
+    report.show("tests/evaluation, all cores to each engine, with its caller", header, rows)
+    said = winners(rows)
+    print(said)
+    return {"header": header, "rows": rows, "winners": said}, True
 
 
-def _by_concurrency(url: str, model: str, group: int | None, key: str | None) -> list[Any]:
-    rows = []
-    for level in (1, 2, 4, 8, 16, 32, 64, 128, 256):
-        images = sample_images(EVALUATION, "paragraph", max(16, 2 * level))
-        requests = [chat(model, image) for image in images]
-        with peak_memory(group) as peak:
-            load = run(url, requests, level, key)
-        latencies = (load.p50, load.p95, load.p99)
-        rows.append((level, load.pages_per_second, *latencies, peak.mib, load.failed))
-    return rows
+def winners(rows: Sequence[tuple[str, float, float, float]]) -> str:
+    """The engines in order of speed, of errors and of memory, the best first, a line each."""
+    lines = []
+    for column, what, sign in ((1, "pages/s", -1), (2, "% of characters wrong", 1), (3, "MiB", 1)):
+        order = sorted((sign * float(row[column]), row[0]) for row in rows)
+        found = ", ".join(f"{name} {report.rounded(abs(value))}" for value, name in order)
+        lines.append(f"{what}, the best first: {found}")
+    return "\n".join(lines)
 
 
-def _by_megapixels(server: LocalServer) -> list[Any]:
-    """A page is read through the client, which shrinks what the model cannot take."""
-    page = Image.open(next(EVALUATION.glob("paragraph-*"))).convert("RGB")
-    rows = []
-    with OCRClient(server.base_url, max_image_tokens=1024) as client:
-        for megapixels in (0.1, 0.5, 1, 3, 6, 12):
-            scale = (megapixels * 1e6 / (page.width * page.height)) ** 0.5
-            buffer = io.BytesIO()
-            size = (round(page.width * scale), round(page.height * scale))
-            page.resize(size).save(buffer, "JPEG", quality=90)
-            images = [buffer.getvalue()] * 16
-            started = time.perf_counter()
-            outcomes = list(
-                client.ocr_many(images, concurrency=8, max_tokens=50, allow_truncated=True)
-            )
-            seconds = time.perf_counter() - started
-            assert all(outcome.result for outcome in outcomes)
-            rows.append((megapixels, len(images) / seconds))
-    return rows
-
-
-def growth(base_url: str | None, model: str, key: str | None) -> tuple[dict[str, Any], bool]:
+def growth(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
     """Pages per second, latency and memory against what grows."""
-    header = ["at once", "pages/s", "p50 s", "p95 s", "p99 s", "peak MiB", "failed"]
+    model, base_url = options.model, options.base_url
+    if options.page_tokens:
+        pages, what = text_pages(model, options.page_tokens), f"{options.page_tokens} visual tokens"
+    else:
+        pages, what = evaluation_pages("paragraph"), "a few lines"
+    tables: dict[str, Any] = {}
     if base_url:
-        rows = _by_concurrency(base_url, model, None, key)
-        report.show(f"pages of a few lines, {model}", header, rows)
-        return {"concurrency": rows}, all(not row[-1] for row in rows)
-    with own_server() as server:
-        rows = _by_concurrency(server.base_url, "mini", server.process.pid, None)
-        sizes = _by_megapixels(server)
-        image = sample_images(EVALUATION, "line", 1)[0]
-        lengths = []
-        for tokens in (16, 64, 256, 1024):
-            load = run(server.base_url, [chat("mini", image, tokens)] * 32, 16)
-            lengths.append((tokens, load.tokens_per_second, load.pages_per_second, load.p50))
-    report.show("pages of a few lines", header, rows)
-    report.show("size of the image, 8 at once, 50 tokens each", ["megapixels", "pages/s"], sizes)
+        rows = by_concurrency(pages, base_url, model, None, options.api_key)
+        said = explain(rows, 0, most_at_once(base_url))
+    else:
+        with own_server() as server:
+            rows = by_concurrency(pages, server.base_url, model, server.process.pid, None)
+            said = explain(rows, os.cpu_count() or 1, most_at_once(server.base_url))
+            tables = {"megapixels": by_megapixels(server), "length": by_length(server)}
+    tables = {"concurrency": rows, **tables, "knee": said}
+    report.show(f"pages of {what}, {model}", CONCURRENCY_HEADER, rows)
+    print(said)
+    if not base_url:
+        title = f"size of the image, {CALLERS} at once through OCRClient"
+        report.show(title, SIZE_HEADER, tables["megapixels"])
+        report.show(f"length of the text, {CALLERS} at once", LENGTH_HEADER, tables["length"])
+    return tables, all(not row[-1] for row in rows)
+
+
+def start() -> tuple[dict[str, Any], bool]:
+    """Seconds from the command to the first answer, by process and phase."""
+    found = cold_start.measure(rounds=2)
+    header = ["phase", "seconds", "processor seconds"]
+    for name, title in (
+        ("first", "cold start, the first on a machine"),
+        ("best", "cold start, the better of 2 later ones"),
+    ):
+        total = ("all", *(sum(row[column] for row in found[name]) for column in (1, 2)))
+        report.show(title, header, [*found[name], total])
     report.show(
-        "length of the text, 16 at once", ["tokens", "tokens/s", "pages/s", "p50 s"], lengths
+        "imports by package, while each was timed",
+        ["package", "API s", "engine s"],
+        found["imports"],
     )
-    kept = all(not row[-1] for row in rows)
-    return {"concurrency": rows, "megapixels": sizes, "tokens": lengths}, kept
-
-
-def cold_start() -> tuple[dict[str, Any], bool]:
-    """Seconds from the command to each process, to readiness, to the first answer."""
-    image = sample_images(EVALUATION, "line", 1)[0]
-    rounds = []
-    for _ in range(3):
-        with tempfile.TemporaryDirectory() as folder:
-            started = time.time()
-            with LocalServer(Path(folder, "server.log")) as server:
-                server.wait_until_ready()
-                ready = time.time() - started
-                load = run(server.base_url, [chat("mini", image, 1)], 1)
-                assert not load.failed
-                answered = time.time() - started
-                births = sorted(born(pid) - started for pid in members(server.process.pid))
-        rounds.append((*births, ready, answered))
-    best = min(rounds, key=lambda row: row[-1])
-    names = [f"process {number + 1}" for number in range(len(best) - 2)]
-    header = [*names, "ready", "first answer"]
-    report.show("cold start, seconds since the command, best of 3", header, [best])
-    return {"header": header, "rounds": rounds}, True
+    seconds = sum(row[1] for row in found["best"])
+    return found, seconds <= MAX_START
 
 
 def main() -> int:
@@ -246,25 +246,33 @@ def main() -> int:
     parser.add_argument("--base-url", help="measure this server instead of starting one")
     parser.add_argument("--model", default="mini", help="the model's name on that server")
     parser.add_argument("--api-key", help="a key of that server")
+    parser.add_argument(
+        "--page-tokens",
+        type=int,
+        help="send pages of 1,000 characters and so many visual tokens instead of paragraphs",
+    )
     parser.add_argument("--json", type=Path, help="add the results to this file")
     options = parser.parse_args()
     run_section: dict[str, Callable[[], tuple[dict[str, Any], bool]]] = {
         "replaced": against_replaced,
         "limit": against_the_limit,
         "engines": against_engines,
-        "growth": lambda: growth(options.base_url, options.model, options.api_key),
-        "start": cold_start,
+        "growth": lambda: growth(options),
+        "start": start,
     }
     if unknown := set(options.section) - set(sections):
         parser.error(f"no such section: {', '.join(sorted(unknown))}")
     names = ["growth"] if options.base_url else options.section or sections
     missed = []
     for name in names:
+        print(f"==> {name}", flush=True)
         result, kept = run_section[name]()
         if not kept:
             missed.append(name)
         if options.json:
             report.save(options.json, {name: result})
+            if name == "growth":
+                draw(result, options.json.with_suffix(".svg"))
     report.show_circumstances()
     if missed:
         print("limits missed:", ", ".join(missed))

@@ -3,8 +3,9 @@
 import re
 
 from qwen_ocr_serve.architecture import of_directory
+from qwen_ocr_serve.launcher import cpu_kv_cache_gib
 from qwen_ocr_serve.local_server import LocalServer
-from qwen_ocr_serve.settings import BUNDLED_MODEL_PATH
+from qwen_ocr_serve.settings import BUNDLED_MODEL_PATH, ServeSettings
 
 _BLOCK = 128
 """Tokens in a block of vLLM's cache on CPUs: it holds only whole ones."""
@@ -13,5 +14,6 @@ _BLOCK = 128
 def test_the_cache_holds_as_many_tokens_as_computed(server: LocalServer) -> None:
     reported = re.search(r"KV cache size: ([\d,]+) tokens", server.log.read_text())
     assert reported is not None
-    computed = 2**30 // of_directory(BUNDLED_MODEL_PATH).kv_bytes_per_token()
+    cache = int(cpu_kv_cache_gib(ServeSettings()) * 2**30)
+    computed = cache // of_directory(BUNDLED_MODEL_PATH).kv_bytes_per_token()
     assert int(reported.group(1).replace(",", "")) == computed // _BLOCK * _BLOCK

@@ -153,7 +153,7 @@ def test_flags_that_go_round_the_protection_or_do_nothing_are_refused(flag: str)
 def test_a_cpu_cache_has_a_size_and_a_larger_one_for_real_models() -> None:
     mini = planned(ServeSettings(), CPU)
     other = planned(ServeSettings(model="Qwen/Qwen3-VL-2B-Instruct"), CPU)
-    assert flags(mini)["--kv-cache-memory-bytes"] == str(2**30)
+    assert flags(mini)["--kv-cache-memory-bytes"] == str(2**29)
     assert flags(other)["--kv-cache-memory-bytes"] == str(4 * 2**30)
 
 
