@@ -116,7 +116,8 @@ def _ray(workers: int | None) -> Iterator[int]:
         "object_store_memory": OBJECT_STORE,
         "include_dashboard": False,
     }
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    # What goes wrong is raised as well; and a batch that is stopped is no error.
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     try:
         ray.init(
             **({"address": cluster} if cluster else here),
