@@ -12,6 +12,7 @@ from qwen_ocr.cli import app
 from qwen_ocr_serve import launcher, replicas
 from qwen_ocr_serve.command_settings import settings_or_exit
 from qwen_ocr_serve.doctor_command import doctor_command
+from qwen_ocr_serve.models import family_of_model
 from qwen_ocr_serve.plan_command import plan_command
 from qwen_ocr_serve.settings import ENV_PREFIX, SECRET_FIELDS, ServeSettings
 
@@ -79,6 +80,9 @@ def serve(
             vllm_flags or [],
             terminal=sys.stdout.isatty(),
         )
+        if family_of_model(settings.model, settings.local_model) is None:
+            message = f"warning: {settings.model} is of no known family and gets vLLM's defaults"
+            typer.echo(message, err=True)
         if dry_run:
             typer.echo(str(launch))
             return

@@ -39,19 +39,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path, help="folder of the run")
     parser.add_argument("plot", type=Path, help="SVG file to write")
+    parser.add_argument(
+        "--after", type=float, default=0, help="minutes of training that the run went on from"
+    )
     options = parser.parse_args()
-    log = rows(options.run / "log.jsonl")
+    # What came after the last checkpoint is done again when a run resumes: the last row counts.
+    log = list({row["step"]: row for row in rows(options.run / "log.jsonl")}.values())
     scores = rows(SCORES)
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     trained = [row for row in log if "wrong" in row]
     tested = [row for row in log if "held_out_wrong" in row]
     left.plot(
-        [row["minutes"] for row in trained],
+        [options.after + row["minutes"] for row in trained],
         smooth([100 * row["wrong"] for row in trained]),
         label="training",
     )
     left.plot(
-        [row["minutes"] for row in tested],
+        [options.after + row["minutes"] for row in tested],
         [100 * row["held_out_wrong"] for row in tested],
         label="held-out fonts",
     )

@@ -38,6 +38,13 @@ def test_dry_run_prints_the_command_and_starts_nothing(
     assert lines[-1] == "  --seed 1"
 
 
+def test_a_model_of_no_known_family_is_served_with_a_warning() -> None:
+    assert serve("--dry-run", "--model", "Qwen/Qwen3-VL-8B-Instruct").stderr == ""
+    result = serve("--dry-run", "--model", "somebody/reader")
+    assert result.exit_code == 0
+    assert result.stderr.startswith("warning: somebody/reader is of no known family")
+
+
 def test_options_win_over_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QWEN_OCR_PORT", "1")
     monkeypatch.setenv("QWEN_OCR_MAX_IMAGES", "3")
