@@ -68,7 +68,8 @@ class Trainee(nn.Module):
         attention needs to tell apart two lines with the same words.
         """
         if (batch.path == IGNORED).all():  # blank images: no line to stand in
-            return 0 * self.lines(reading).sum()  # but a gradient, as the other process has one
+            scores: Tensor = self.lines(reading)
+            return 0 * scores.sum()  # but a gradient, as the other process has one
         return sum(
             (
                 F.cross_entropy(
