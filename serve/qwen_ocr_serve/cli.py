@@ -80,13 +80,14 @@ def serve(
             vllm_flags or [],
             terminal=sys.stdout.isatty(),
         )
+        if not dry_run:
+            launcher.check(settings)
         if family_of_model(settings.model, settings.local_model) is None:
             message = f"warning: {settings.model} is of no known family and gets vLLM's defaults"
             typer.echo(message, err=True)
         if dry_run:
             typer.echo(str(launch))
             return
-        launcher.check(settings)
         launch.execute()
     except launcher.LaunchError as exc:
         typer.echo(f"error: {exc}", err=True)
