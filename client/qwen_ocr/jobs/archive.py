@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 
-from qwen_ocr.errors import ConfigurationError, OCRError
+from qwen_ocr.errors import ConfigurationError
 from qwen_ocr.jobs.files import file_errors, replacement
 from qwen_ocr.jobs.inputs import SUFFIXES
 from qwen_ocr.jobs.records import Record, version, version_of
@@ -22,8 +22,8 @@ KEPT = ("file", "page", "bytes", "mtime_ns", "text", "lines", "size")
 TEXT_SUFFIX, PDF_SUFFIX = ".txt", ".pdf"
 
 
-class KeptError(OCRError):
-    """A file was not written because another one of that name was there."""
+class KeptError(Exception):
+    """A file was not written because another one of that name was there. The batch goes on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,8 +110,8 @@ def test_vllm_takes_what_we_write_and_we_take_what_it_writes(
     assert done.returncode == 0, done.stderr[-2000:]
     seen = json.loads(done.stdout[done.stdout.index('{"served"') :])
     sizes = [(row["tensor_parallel_size"], row["data_parallel_size"]) for row in seen["served"]]
-    assert sizes == [(1, 4), (2, 1), (2, 4), (8, 1), (1, 16)]
-    model_on_ray, copies_on_ray = seen["served"][3:]
+    assert sizes == [(1, 1), (1, 4), (2, 1), (2, 4), (8, 1), (1, 16)]
+    model_on_ray, copies_on_ray = seen["served"][-2:]
     assert model_on_ray["pipeline_parallel_size"] == 2
     assert model_on_ray["distributed_executor_backend"] == "ray"
     assert copies_on_ray["data_parallel_size_local"] == 8
