@@ -167,8 +167,9 @@ def misread(rng: random.Random, batch: Batch) -> Batch:
         order = torch.rand(batch.answer.shape, generator=generator).argsort(dim=1)
         others = batch.answer.gather(1, order)  # of the same text: what is most easily confused
         chance = torch.rand(batch.answer.shape, generator=generator)
-        wrong = (chance < rng.uniform(0, MOST_MISREAD)) & (batch.answer != NEWLINE)
-        batch.answer = torch.where(wrong & (others != NEWLINE), others, batch.answer)
+        text = (batch.labels[:, 1:] != IGNORED) & (batch.answer != NEWLINE)
+        wrong = (chance < rng.uniform(0, MOST_MISREAD)) & text & text.gather(1, order)
+        batch.answer = torch.where(wrong, others, batch.answer)
     return batch
 
 

@@ -125,9 +125,14 @@ def test_the_path_leads_from_character_to_character_and_past_the_line() -> None:
 def test_misreading_changes_what_was_read_and_not_what_is_to_be_read() -> None:
     line = Line("abcdefgh", np.arange(0, 72, 8, dtype=np.float64), np.full(9, 8.0), 14.0)
     sample = Sample(np.full((32, 64), 255, dtype=np.uint8), [line, line])
-    batch = collate([sample] * 8, prompt_ids("OCR"))
+    short = Sample(sample.image, [Line("ab", np.array([0.0, 8.0, 16.0]), np.full(3, 8.0), 14.0)])
+    batch = collate([sample] * 8 + [short] * 8, prompt_ids("OCR"))
     true, labels = batch.answer.clone(), batch.labels.clone()
     changed = [misread(random.Random(seed), batch).answer for seed in range(8)]
     assert any((answer != true).any() for answer in changed)
     assert all(((answer == NEWLINE) == (true == NEWLINE)).all() for answer in changed)
+    # What is put in is of the same text, never what fills up the shorter ones.
+    assert all(
+        set(answer[8:, :2].flatten().tolist()) == set(true[8, :2].tolist()) for answer in changed
+    )
     assert (batch.labels == labels).all()
