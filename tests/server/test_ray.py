@@ -16,6 +16,7 @@ import psutil
 import pyarrow.parquet
 import pytest
 from PIL import Image, ImageDraw
+from ray.cluster_utils import Cluster
 
 from qwen_ocr_serve.local_server import LocalServer
 
@@ -125,6 +126,27 @@ def test_ctrl_c(base_url: str, tmp_path: Path) -> None:
     # Whether with Ray or without: it is the same output.
     assert f"{len(kept)} were there before" in run(command(scans, output, base_url))
     assert len(rows(output)) == 200
+
+
+def test_a_cluster(base_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scans, output = draw_pages(tmp_path / "scans", 40), tmp_path / "out.jsonl"
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    try:
+        cluster.add_node(num_cpus=1)
+        address = cluster.address
+        monkeypatch.setitem(ENVIRONMENT, "RAY_ADDRESS", address)
+        said = run(command(scans, output, base_url, options=["--ray"]))
+        assert "40 pages read" in said
+        alive = cluster.remaining_processes_alive()  # type: ignore[no-untyped-call]
+        assert alive, "it is not the batch's to stop"
+    finally:
+        cluster.shutdown()  # type: ignore[no-untyped-call]
+    assert len(rows(output)) == 40
+    (scans / "another.png").write_bytes((scans / "0000.png").read_bytes())
+    began = time.monotonic()
+    said = run(command(scans, output, base_url, options=["--ray"]), code=1)
+    assert time.monotonic() - began < 60
+    assert f"no Ray cluster answers at RAY_ADDRESS={address}" in said
 
 
 PAGES = 2000

@@ -9,11 +9,13 @@ import asyncio
 import logging
 import os
 import pickle
+import socket
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
 from math import ceil
+from urllib.parse import urlsplit
 
 from qwen_ocr.errors import ConfigurationError, OCRError
 from qwen_ocr.jobs.batch import Batch
@@ -51,6 +53,8 @@ PATIENCE = 600.0
 replaces a lost worker without end, and a file may be what ends it."""
 NAMED = 5
 """Files that an error names, of those that have not come back."""
+CONNECT_TIMEOUT = 10.0
+"""Seconds in which a cluster must take a connection."""
 OBJECT_STORE = 200 * 2**20
 """Bytes that Ray's object store on this machine may hold: names and texts, no images."""
 
@@ -106,10 +110,26 @@ class RayBatch(Batch):
                 tally.opened += 1
 
 
+def _require_listener(address: str) -> None:
+    """Raise `OCRError` if nothing takes connections there: Ray would try without end."""
+    try:
+        parts = urlsplit(address if "://" in address else f"//{address}")
+        if parts.port is None:
+            return  # `auto`, `local`: Ray knows at once
+        socket.create_connection((parts.hostname or "", parts.port), CONNECT_TIMEOUT).close()
+    except (OSError, ValueError) as exc:
+        raise OCRError(
+            f"no Ray cluster answers at RAY_ADDRESS={address} ({exc}): start one with `ray start "
+            "--head`, or unset the variable to read on this machine"
+        ) from exc
+
+
 @contextmanager
 def _ray(workers: int | None) -> Iterator[int]:
     """Ray, for as long as the `with` block lasts, and the number of its workers."""
     cluster = os.environ.get("RAY_ADDRESS")
+    if cluster:
+        _require_listener(cluster)
     here = {
         "address": "local",
         "num_cpus": workers,
@@ -125,7 +145,8 @@ def _ray(workers: int | None) -> Iterator[int]:
             logging_level=logging.ERROR,
         )
     except Exception as exc:  # a start that takes too long raises this very class
-        raise OCRError(f"Ray does not start: {exc}") from exc
+        advice = "; a cluster with tokens needs RAY_AUTH_MODE=token" if cluster else ""
+        raise OCRError(f"Ray does not start: {exc}{advice}") from exc
     try:
         yield workers or int(ray.cluster_resources()["CPU"])  # type: ignore[no-untyped-call]
     finally:
