@@ -143,7 +143,7 @@ def _colour(rng: random.Random, low: int, high: int) -> str:
 
 
 def random_style(rng: random.Random, family: str, size: float) -> str:
-    """CSS for a block: family, size, weight, colours, spacing, alignment, margins."""
+    """CSS for a block: family, size, weight, figures, colours, spacing, alignment, margins."""
     ink, paper = _colour(rng, 0, 90), rng.choice(("#fff", _colour(rng, 215, 255)))
     if rng.random() < 0.25:
         ink, paper = _colour(rng, 190, 255), _colour(rng, 0, 80)
@@ -153,6 +153,7 @@ def random_style(rng: random.Random, family: str, size: float) -> str:
             f"font-size:{size:.1f}px",
             f"font-weight:{rng.choice((400, 400, 400, 300, 500, 700))}",
             f"font-style:{rng.choice(('normal',) * 6 + ('italic',))}",
+            f"font-variant-numeric:{rng.choice(('normal', 'oldstyle-nums'))}",
             f"color:{ink};background:{paper}",
             f"line-height:{rng.uniform(1.1, 1.8):.2f}",
             f"letter-spacing:{rng.choice((0, 0, 0, 0, rng.uniform(-0.02, 0.12))):.3f}em",

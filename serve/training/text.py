@@ -22,6 +22,7 @@ DICTIONARIES = {
 }
 COMMON_WORDS = Path(__file__).with_name("common_words.txt").read_text(encoding="utf-8").split()
 FEW_TOKENS = 0.3  # of the blocks are written with a handful of words that come again and again
+LOOK_ALIKES = "0OoQ1lI|!7TZz2S5s$8B36Gg9q4A.,:;'-" + "àáâãäèéêëìíîïòóôõöùúûüi"
 PUNCTUATED_ENDS = (".",) * 10 + (",",) * 9 + ("!", "?", ";", ":", ".”", ")")
 
 
@@ -93,7 +94,9 @@ class TextSource:
                 )
             )
         if kind == 10:
-            return f"{n(1, 500)}{rng.choice((' °C', '°', ' kg', ' km', ' mm', ' x ', 'x', 'th'))}"
+            size = rng.choice((n(10), n(1, 500), n(1, 100) / 10))
+            unit = rng.choice(("°C", "°", "kg", "g", "km", "mm", "cm", "l", "L", "ml", "x", "th"))
+            return f"{size}{rng.choice(('', '', ' '))}{unit}"
         return f"{n(1000)}{rng.choice('–—-/')}{n(1000)}"
 
     def code(self) -> str:
@@ -109,6 +112,7 @@ class TextSource:
                 string.ascii_lowercase,
                 string.printable[:94],
                 string.ascii_letters + ACCENTED + SYMBOLS,
+                LOOK_ALIKES,
             )
         )
         text = "".join(rng.choices(alphabet, k=rng.randint(1, 12)))
