@@ -25,6 +25,7 @@ PLUGIN_NAME = "qwen_ocr"
 # The `vllm` command looks for a distribution called vllm, which the CPU build is not.
 SERVER_MODULE = "vllm.entrypoints.launchers.api_server.entry"
 CONNECTOR_NAME = "qwen_ocr"
+CPU_KERNELS = "qwen_ocr_cpu"  # their provider, see `cpu_kernels`
 _OWN_FLAGS = {
     "--host": "use --host before the --, which makes sure that there is a key",
     "--port": "use --port before the --",
@@ -156,6 +157,9 @@ def plan(
         # Compiling more than doubles the speed of a single request, and makes the first start half
         # a minute longer; `-- --no-enforce-eager` turns it on.
         switches.append("--enforce-eager")
+        if "--no-enforce-eager" not in extra:
+            kernels = {"rms_norm": CPU_KERNELS, "fused_add_rms_norm": CPU_KERNELS}
+            flags["--ir-op-priority"] = json.dumps(kernels)
 
     plugins = [plugin for plugin in environ.get("VLLM_PLUGINS", "").split(",") if plugin]
     env = {

@@ -43,4 +43,5 @@ def test_vllm_finds_what_takes_its_imports_out_of_garbage_collection() -> None:
     code = (
         f"import gc; from {module} import {function} as call; call(); print(gc.get_freeze_count())"
     )
-    assert int(printed(code)) > 1000
+    env = plan(ServeSettings(), Installation.detect(), os.environ).env
+    assert int(printed(code, **env)) > 1000

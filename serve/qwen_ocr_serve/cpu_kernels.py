@@ -1,0 +1,89 @@
+"""Compiled kernels for a model that runs eagerly on a CPU.
+
+vLLM's build for CPUs holds C++ kernels for normalization and rotary embedding, but runs both as a
+dozen PyTorch operators each: they are listed as kernels for GPUs. Importing this module registers
+them where vLLM takes implementations from others. Compiled models do not use them: the compiler
+makes its own out of the operators.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from vllm import _custom_ops as kernels
+from vllm import ir
+from vllm.model_executor.layers.rotary_embedding.mrope import (
+    MRotaryEmbedding,
+    apply_interleaved_rope,
+)
+
+from qwen_ocr_serve.launcher import CPU_KERNELS
+
+
+def _plain(x: Tensor, weight: Tensor | None, variance_size: int | None) -> bool:
+    return variance_size is None and weight is not None and weight.dtype == x.dtype
+
+
+@ir.ops.rms_norm.register_impl(
+    CPU_KERNELS,
+    supports_args=lambda x, weight, epsilon, variance_size=None: _plain(x, weight, variance_size),
+)
+def rms_norm(
+    x: Tensor, weight: Tensor | None, epsilon: float, variance_size: int | None = None
+) -> Tensor:
+    """Root-mean-square normalization of the last dimension, weighted."""
+    x = x.contiguous()  # the kernel takes it for granted
+    normalized = torch.empty_like(x)
+    kernels.rms_norm(normalized, x, weight, epsilon)
+    return normalized
+
+
+@ir.ops.fused_add_rms_norm.register_impl(
+    CPU_KERNELS,
+    supports_args=lambda x, x_residual, weight, epsilon, variance_size=None: _plain(
+        x, weight, variance_size
+    ),
+    inplace=True,
+)
+def fused_add_rms_norm(
+    x: Tensor,
+    x_residual: Tensor,
+    weight: Tensor | None,
+    epsilon: float,
+    variance_size: int | None = None,
+) -> tuple[Tensor, Tensor]:
+    """The sum of `x` and `x_residual`, normalized and as it is, in their places."""
+    kernels.fused_add_rms_norm(x, x_residual, weight, epsilon)
+    return x, x_residual
+
+
+@MRotaryEmbedding.register_oot
+class CompiledMRotaryEmbedding(MRotaryEmbedding):
+    """Qwen-VL's rotary embedding, in which each column has the position on one of three axes."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        half = self.rotary_dim // 2
+        section = self.mrope_section or [half, 0, 0]
+        axis = torch.arange(3).repeat_interleave(torch.tensor(section))
+        if self.mrope_interleaved:
+            axis = apply_interleaved_rope(torch.arange(3)[:, None].expand(3, half), section)
+        self._axes = torch.cat((axis, axis))  # of the columns of cosines, and of sines
+
+    def forward_cpu(
+        self,
+        positions: Tensor,
+        query: Tensor,
+        key: Tensor | None = None,
+        offsets: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Rotate query and key, (tokens, heads × size), by positions (tokens) or (3, tokens)."""
+        angles = self._match_cos_sin_cache_dtype(query)
+        if positions.ndim == 2:
+            # A table with a row for each token, instead of one for each position.
+            angles = angles.gather(0, positions[self._axes].T)
+            positions = torch.arange(len(angles))
+        query = query.contiguous()
+        key = None if key is None else key.contiguous()
+        kernels.rotary_embedding(positions, query, key, self.head_size, angles, self.is_neox_style)
+        return query, key
