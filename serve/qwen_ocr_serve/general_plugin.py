@@ -1,8 +1,15 @@
 """What vLLM calls once in each of its processes, when nearly everything is imported."""
 
 import gc
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import Any
 
 from vllm.platforms import current_platform
+
+_START_METHOD = "VLLM_WORKER_MULTIPROC_METHOD"
 
 
 def prepare() -> None:
@@ -14,4 +21,42 @@ def prepare() -> None:
     """
     if current_platform.is_cpu():
         import qwen_ocr_serve.cpu_kernels  # noqa: F401  # it registers itself
+
+        if os.environ.get(_START_METHOD) == "fork":
+            _fork_the_engine()
     gc.freeze()
+
+
+def _fork_the_engine() -> None:
+    """Let the engine's process begin as a copy of this one, with everything imported.
+
+    vLLM's configuration insists on a fresh interpreter on CPUs, because OpenMP's threads do not
+    survive a fork. Where there is one thread, as for the bundled model, nothing is lost.
+    """
+    platform = type(current_platform)
+    check = platform.check_and_update_config
+
+    def check_and_keep(vllm_config: Any) -> None:
+        check(vllm_config)
+        os.environ[_START_METHOD] = "fork"
+
+    platform.check_and_update_config = staticmethod(check_and_keep)  # type: ignore[method-assign]
+    os.register_at_fork(after_in_child=_leave_what_is_the_servers)
+
+
+def _leave_what_is_the_servers() -> None:
+    """Close copies of network sockets, and stop to wake the server's event loop at signals.
+
+    The server has bound its port, which has to be free as soon as it has ended, whatever the engine
+    still does.
+    """
+    signal.set_wakeup_fd(-1)
+    for path in list(Path("/dev/fd").iterdir()):
+        try:
+            copy = socket.socket(fileno=int(path.name))
+        except OSError:  # no socket
+            continue
+        if copy.family in (socket.AF_INET, socket.AF_INET6):
+            copy.close()
+        else:
+            copy.detach()

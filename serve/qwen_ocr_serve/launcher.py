@@ -43,10 +43,15 @@ _CPU_KV_CACHE_GIB = 4.0
 # vLLM writes zeros to all of it at the start, which takes a second for each half GiB. That much
 # holds 174,720 tokens: the 128 requests that are worked on at a time may have 1,365 each.
 _CPU_KV_CACHE_GIB_BUNDLED = 0.5
-# The engine computes in its own process instead of starting another one, which takes a quarter off
-# the start. Larger models need that process, which binds threads to cores; for so small a network
-# one thread is as fast as two.
-_IN_ONE_PROCESS = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "OMP_NUM_THREADS": "1"}
+# The engine computes in its own process instead of starting another one, and that is a copy of the
+# server's, see `general_plugin`: both spare the imports of a process, which takes half off the
+# start. Larger models need a process that binds threads to cores; for so small a network one thread
+# is as fast as two.
+_FEW_IMPORTS = {
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    "VLLM_WORKER_MULTIPROC_METHOD": "fork",
+    "OMP_NUM_THREADS": "1",
+}
 
 
 class LaunchError(Exception):
@@ -168,7 +173,9 @@ def plan(
         **settings.variables(),
     }
     if installation.cpu and settings.bundled:
-        env |= {name: value for name, value in _IN_ONE_PROCESS.items() if name not in environ}
+        env |= {name: value for name, value in _FEW_IMPORTS.items() if name not in environ}
+        if environ.get("OMP_NUM_THREADS", "1") != "1":
+            env.pop("VLLM_WORKER_MULTIPROC_METHOD", None)
     if local is not None:
         env["HF_HUB_OFFLINE"] = "1"
     if "VLLM_NO_USAGE_STATS" not in environ:

@@ -91,13 +91,20 @@ def test_a_model_from_the_hub_keeps_its_id_and_the_network() -> None:
 def test_cpu_flags_stay_off_gpus() -> None:
     gpu, cpu = planned(ServeSettings(), GPU), planned(ServeSettings(), CPU)
     only_cpu = set(flags(cpu)) - set(flags(gpu))
-    assert only_cpu == {"--enforce-eager", "--kv-cache-memory-bytes"}
-    one_process = {"VLLM_ENABLE_V1_MULTIPROCESSING", "OMP_NUM_THREADS"}
-    assert set(cpu.env) - set(gpu.env) == {"PYTHONPATH", *one_process}
+    kernels = "--ir-op-priority"
+    assert only_cpu == {"--enforce-eager", "--kv-cache-memory-bytes", kernels}
+    compiled = plan(ServeSettings(), CPU, {}, ["--no-enforce-eager"])
+    assert kernels not in flags(compiled)
+    method = "VLLM_WORKER_MULTIPROC_METHOD"
+    bundled = {"VLLM_ENABLE_V1_MULTIPROCESSING", "OMP_NUM_THREADS", method}
+    assert set(cpu.env) - set(gpu.env) == {"PYTHONPATH", *bundled}
     larger = planned(ServeSettings(model="Qwen/Qwen3-VL-2B-Instruct"), CPU)
-    assert not one_process & set(larger.env)
-    mine = planned(ServeSettings(), CPU, {"OMP_NUM_THREADS": "8"})
-    assert "OMP_NUM_THREADS" not in mine.env
+    assert not bundled & set(larger.env)
+    # Threads do not survive the fork of a process.
+    assert not {"OMP_NUM_THREADS", method} & set(
+        planned(ServeSettings(), CPU, {"OMP_NUM_THREADS": "8"}).env
+    )
+    assert method in planned(ServeSettings(), CPU, {"OMP_NUM_THREADS": "1"}).env
 
 
 def test_the_log_is_text_for_people_and_json_for_machines() -> None:
