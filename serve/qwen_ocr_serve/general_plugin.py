@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
+from vllm import ModelRegistry
 from vllm.platforms import current_platform
 
 _START_METHOD = "VLLM_WORKER_MULTIPROC_METHOD"
@@ -33,6 +34,13 @@ def _fork_the_engine() -> None:
     vLLM's configuration insists on a fresh interpreter on CPUs, because OpenMP's threads do not
     survive a fork. Where there is one thread, as for the bundled model, nothing is lost.
     """
+    # Takes seconds, and the engine needs it. What is registered as a name is imported in yet
+    # another process, to find out what it can do, unless vLLM remembers that from an earlier start.
+    from vllm.model_executor.models.qwen3_vl import Qwen3VLForConditionalGeneration
+
+    ModelRegistry.register_model(
+        Qwen3VLForConditionalGeneration.__name__, Qwen3VLForConditionalGeneration
+    )
     platform = type(current_platform)
     check = platform.check_and_update_config
 
