@@ -31,14 +31,13 @@ READY = "API server: routes, until it is healthy"
 ANSWER = "the first answer"
 LINES = (
     ("non-default args", "API server: imports"),
-    ("Initializing a V1 LLM engine", "API server: configuration; engine: imports"),
+    ("Initializing a V1 LLM engine", "API server: configuration; engine: its process"),
     ("Starting to load model", "engine: device, worker"),
     ("KV cache size:", "engine: weights"),
     ("init engine (", "engine: KV cache, warm-up"),
     ("Supported tasks", "engine: rest"),
 )
 """What stands in the line of the log that ends a phase, and the phase."""
-_HEADER = "import time: self [us]"
 _IMPORT = re.compile(r"import time: +(\d+) \| +\d+ \| *([^. ]+)")
 
 
@@ -85,24 +84,20 @@ def breakdown(
     return rows
 
 
-def imports(lines: Iterable[str]) -> tuple[dict[str, float], dict[str, float]]:
-    """Seconds of importing by package, of the API server and of its engine.
+def imports(lines: Iterable[str]) -> dict[str, float]:
+    """Seconds of importing by package, of the command and of the API server that it becomes.
 
-    From a log with the lines of `python -X importtime`, of which each process begins with a header:
-    the command, the API server that it becomes, a helper of multiprocessing, the engine. Imports
-    take longer when they are timed, and a package's seconds hold the garbage collections in them.
+    From a log with the lines of `python -X importtime`. The engine is a fork of the API server, and
+    imports next to nothing. Imports take longer when they are timed, and a package's seconds hold
+    the garbage collections in them.
     """
-    counted: tuple[dict[str, float], dict[str, float]] = ({}, {})
-    processes = 0
+    packages: dict[str, float] = {}
     for line in lines:
-        if _HEADER in line:
-            processes += 1
-        elif LINES[1][0] in line:
+        if LINES[1][0] in line:
             break
-        elif found := _IMPORT.match(line):
-            packages = counted[processes > 2]
+        if found := _IMPORT.match(line):
             packages[found[2]] = packages.get(found[2], 0.0) + int(found[1]) / 1e6
-    return counted
+    return packages
 
 
 def start(env: Mapping[str, str] | None = None) -> tuple[list[tuple[str, float, float]], list[str]]:
@@ -162,11 +157,10 @@ def measure(rounds: int) -> dict[str, Any]:
         starts.append(start()[0])
         print(f"start: {_total(starts[-1]):.1f} s", flush=True)
     _, lines = start({"PYTHONPROFILEIMPORTTIME": "1"})
-    api, engine = imports(lines)
-    largest = sorted(api, key=api.__getitem__, reverse=True)[:8]
-    packages = [(name, api[name], engine.get(name, 0.0)) for name in largest]
-    packages.append(("all", sum(api.values()), sum(engine.values())))
-    return {"first": first, "best": min(starts, key=_total), "imports": packages}
+    packages = imports(lines)
+    largest = sorted(packages, key=packages.__getitem__, reverse=True)[:8]
+    rows = [*((name, packages[name]) for name in largest), ("all", sum(packages.values()))]
+    return {"first": first, "best": min(starts, key=_total), "imports": rows}
 
 
 def _total(rows: Sequence[tuple[str, float, float]]) -> float:

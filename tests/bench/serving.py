@@ -231,7 +231,7 @@ def start() -> tuple[dict[str, Any], bool]:
         report.show(title, header, [*found[name], total])
     report.show(
         "imports by package, while each was timed",
-        ["package", "API s", "engine s"],
+        ["package", "seconds"],
         found["imports"],
     )
     seconds = sum(row[1] for row in found["best"])
