@@ -37,9 +37,9 @@ PAGE_TOKENS ?=
 
 bench: $(STAMP) ## measure server and client beside what they replace, on a quiet machine
 ifeq ($(BASE_URL),)
-	@$(BIN)/python tests/bench/client_cost.py
-	@$(BIN)/python tests/bench/guard_cost.py
-	@$(BIN)/python tests/bench/serving.py --json runs/bench.json
+	@failed=0; for part in client_cost.py guard_cost.py "serving.py --json runs/bench.json"; do \
+		$(BIN)/python tests/bench/$$part || failed=1; \
+	done; exit $$failed
 else
 	@$(BIN)/python tests/bench/serving.py --json runs/bench.json --base-url $(BASE_URL) --model $(NAME) $(if $(PAGE_TOKENS),--page-tokens $(PAGE_TOKENS))
 endif
