@@ -42,6 +42,7 @@ class TextSource:
         self.language = rng.choices(list(DICTIONARIES), list(DICTIONARIES.values()))[0]
         self.odd = rng.choice((0.03, 0.1, 0.3, 0.9))
         self.caps = rng.random() < 0.08
+        self.prices = rng.random() < 0.5  # in rows: values that resemble each other
         # Lines that resemble each other, where a reader that has lost its place is found out.
         few = rng.random() < FEW_TOKENS
         self.pool = [self._new_token() for _ in range(rng.randint(4, 16))] if few else []
@@ -164,12 +165,15 @@ class TextSource:
         """The left part of a form's or a receipt's row."""
         draw = self.token if self.pool else self.word
         words = " ".join(draw() for _ in range(self.rng.randint(1, 3)))
-        return words.capitalize() + self.rng.choice(("", ":", ":", "."))
+        return words[:1].upper() + words[1:] + self.rng.choice(("", "", "", ":", ":", ":", "."))
 
     def value(self) -> str:
         """The right part of a form's or a receipt's row."""
         rng = self.rng
         kind = rng.random()
+        if self.prices and kind < 0.9:
+            price = f"{rng.randrange(rng.choice((10, 100, 1000)))}.{rng.randrange(100):02d}"
+            return rng.choice("$€£¥") + price if kind < 0.15 else price
         if kind < 0.5:
             return self.number()
         if kind < 0.65:
