@@ -42,6 +42,8 @@ class Supervisor:
         self._signal = signal.SIGTERM
         self._restart = asyncio.Event()
         self._terminal = sys.stdout.isatty()
+        self._announced: dict[str, int] = {}
+        """The last start of each server that the log called ready."""
 
     async def run(self) -> int:
         """Run until a signal; return 0 if everything then ended as it was told to, else 1."""
@@ -107,17 +109,13 @@ class Supervisor:
             await asyncio.sleep(pause)
 
     async def _until_ended(self, server: Child) -> int:
-        announcing = asyncio.create_task(self._announce(server))
+        announcing = asyncio.create_task(self._ready(server, server.starts))
         code = await server.ended()
         announcing.cancel()
         # HAProxy would go on trying until two of its health checks have failed.
         with contextlib.suppress(OSError):
             await self._control.lost(server.name)
         return code
-
-    async def _announce(self, server: Child) -> None:
-        if await self._ready(server, server.starts):
-            log.info("%s is ready", server.name)
 
     async def _wait_for_balancer(self) -> None:
         deadline = time.monotonic() + _BALANCER_START
@@ -130,11 +128,17 @@ class Supervisor:
         raise LaunchError("HAProxy does not start: its words are above")
 
     async def _ready(self, server: Child, start: int) -> bool:
-        """Wait until requests go to this start of a server; `False` if it ends before."""
+        """Wait until requests go to this start of a server; `False` if it ends before.
+
+        Whoever finds out first says so in the log.
+        """
         while server.starts < start or (server.starts == start and server.running):
             await asyncio.sleep(POLL_INTERVAL)
             with contextlib.suppress(OSError):
                 if server.starts == start and (await self._control.state(server.name)).up:
+                    if self._announced.get(server.name) != start:
+                        self._announced[server.name] = start
+                        log.info("%s is ready", server.name)
                     return True
         return False
 

@@ -167,6 +167,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("directory", type=Path)
+    parser.add_argument("--mix", type=Path, help="model directory to take a mean with")
+    parser.add_argument("--share", type=float, default=0.5, help="of --mix in that mean")
     options = parser.parse_args()
     state = torch.load(options.checkpoint, map_location="cpu")
     prefix = "mini."
@@ -175,6 +177,9 @@ def main() -> None:
         for name, value in state["model"].items()
         if name.startswith(prefix)
     }
+    if options.mix:
+        others = load_weights(options.mix)
+        weights = {name: value.lerp(others[name], options.share) for name, value in weights.items()}
     write_model(weights, Shape(vocab=TOKENIZER.get_vocab_size()), options.directory)
 
 

@@ -26,8 +26,9 @@ def qwen_ocr(base_url: str, *arguments: object) -> str:
 
 
 def test_read_marks_what_the_model_doubts(base_url: str) -> None:
-    plain = qwen_ocr(base_url, "read", SAMPLES / "receipt.png")
-    marked = qwen_ocr(base_url, "read", SAMPLES / "receipt.png", "--confidence")
+    pages = sorted(SAMPLES.glob("*.png"))
+    plain = qwen_ocr(base_url, "read", *pages)
+    marked = qwen_ocr(base_url, "read", *pages, "--confidence")
     assert marked.replace("[?]", "") == plain
     assert 0 < marked.count("[?]") < len(plain.split()) / 2
 
