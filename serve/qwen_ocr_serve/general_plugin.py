@@ -23,7 +23,8 @@ def prepare() -> None:
     if current_platform.is_cpu():
         import qwen_ocr_serve.cpu_kernels  # noqa: F401  # it registers itself
 
-        if os.environ.get(_START_METHOD) == "fork":
+        one_thread = os.environ.get("OMP_NUM_THREADS") == "1"
+        if one_thread and os.environ.get(_START_METHOD) == "fork":
             _fork_the_engine()
     gc.freeze()
 

@@ -174,8 +174,6 @@ def plan(
     }
     if installation.cpu and settings.bundled:
         env |= {name: value for name, value in _FEW_IMPORTS.items() if name not in environ}
-        if environ.get("OMP_NUM_THREADS", "1") != "1":
-            env.pop("VLLM_WORKER_MULTIPROC_METHOD", None)
     if local is not None:
         env["HF_HUB_OFFLINE"] = "1"
     if "VLLM_NO_USAGE_STATS" not in environ:
