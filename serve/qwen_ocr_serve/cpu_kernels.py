@@ -77,7 +77,10 @@ class CompiledMRotaryEmbedding(MRotaryEmbedding):
         key: Tensor | None = None,
         offsets: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
-        """Rotate query and key, (tokens, heads × size), by positions (tokens) or (3, tokens)."""
+        """Rotate query and key, (tokens, heads × size), by positions (tokens) or (3, tokens).
+
+        Contiguous ones are rotated in their places, as vLLM does on GPUs.
+        """
         angles = self._match_cos_sin_cache_dtype(query)
         if positions.ndim == 2:
             # A table with a row for each token, instead of one for each position.

@@ -23,7 +23,7 @@ from qwen_ocr_serve.architecture import (
 from qwen_ocr_serve.settings import ServeSettings
 
 _IMPORT_TIMEOUT = 120.0
-# What vLLM's three processes take on a CPU beside weights and cache, with the bundled model.
+# What vLLM's processes take on a CPU beside weights and cache, with the bundled model.
 _CPU_PROCESSES_GIB = 2.5
 _COMPILED_GIB = 1.0
 """Space for what vLLM compiles and logs, beside the models."""
