@@ -43,6 +43,11 @@ _CPU_KV_CACHE_GIB = 4.0
 # vLLM writes zeros to all of it at the start, which takes a second for each half GiB. That much
 # holds 174,720 tokens: the 128 requests that are worked on at a time may have 1,365 each.
 _CPU_KV_CACHE_GIB_BUNDLED = 0.5
+# Memory comes in pages of 2 MiB instead of 4 KiB, where the kernel has them (`madvise` or `always`
+# in /sys/kernel/mm/transparent_hugepage/enabled, the usual case): 6 % more pages/s for the bundled
+# model on two cores, because fewer addresses have to be looked up, and a start longer by a second.
+# glibc 2.35 and later read it.
+_HUGE_PAGES = "glibc.malloc.hugetlb=1"
 # The engine computes in its own process instead of starting another one, and that is a copy of the
 # server's, see `general_plugin`: both spare the imports of a process, which takes half off the
 # start. Larger models need a process that binds threads to cores; for so small a network one thread
@@ -172,6 +177,8 @@ def plan(
         "VLLM_MEDIA_CONNECTOR": CONNECTOR_NAME,
         **settings.variables(),
     }
+    if installation.cpu and "GLIBC_TUNABLES" not in environ:
+        env["GLIBC_TUNABLES"] = _HUGE_PAGES
     if installation.cpu and settings.bundled:
         env |= {name: value for name, value in _FEW_IMPORTS.items() if name not in environ}
     if local is not None:

@@ -97,11 +97,13 @@ def test_cpu_flags_stay_off_gpus() -> None:
     assert kernels not in flags(compiled)
     method = "VLLM_WORKER_MULTIPROC_METHOD"
     bundled = {"VLLM_ENABLE_V1_MULTIPROCESSING", "OMP_NUM_THREADS", method}
-    assert set(cpu.env) - set(gpu.env) == {"PYTHONPATH", *bundled}
+    tunables = "GLIBC_TUNABLES"
+    assert set(cpu.env) - set(gpu.env) == {"PYTHONPATH", tunables, *bundled}
     larger = planned(ServeSettings(model="Qwen/Qwen3-VL-2B-Instruct"), CPU)
     assert not bundled & set(larger.env)
-    mine = planned(ServeSettings(), CPU, {"OMP_NUM_THREADS": "8"})
-    assert "OMP_NUM_THREADS" not in mine.env
+    assert larger.env[tunables] == "glibc.malloc.hugetlb=1"
+    mine = planned(ServeSettings(), CPU, {"OMP_NUM_THREADS": "8", tunables: ""})
+    assert not {"OMP_NUM_THREADS", tunables} & set(mine.env)
 
 
 def test_the_log_is_text_for_people_and_json_for_machines() -> None:
