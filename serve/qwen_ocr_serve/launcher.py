@@ -207,7 +207,7 @@ def cpu_kv_cache_gib(settings: ServeSettings) -> float:
 
 
 def check(settings: ServeSettings) -> None:
-    """Find in milliseconds what vLLM would report after half a minute, with a traceback.
+    """Find in milliseconds what vLLM would report after seconds, with a traceback.
 
     Raises `LaunchError` if the model's directory, the keys or the port cannot be used, and if the
     server would listen beyond this machine without a key.

@@ -21,7 +21,6 @@ from load import chat, evaluation_pages
 
 from qwen_ocr_serve import launcher
 from qwen_ocr_serve.settings import ServeSettings
-from qwen_ocr_serve.torchvision_compat import declare_on_import
 
 MARK = "pages_per_second"
 """Begins a line with a result; vLLM writes its own lines between them."""
@@ -67,11 +66,9 @@ def engine_arguments() -> dict[str, Any]:
 def main() -> None:
     """Read pages for each line of the standard input."""
     count, tokens = map(int, sys.argv[1:])
-    declare_on_import()
-    arguments = engine_arguments()
     from vllm import LLM, SamplingParams
 
-    llm = LLM(**arguments)
+    llm = LLM(**engine_arguments())
     pages = evaluation_pages("line")
     sampling = SamplingParams(temperature=0.0, max_tokens=tokens, ignore_eos=True)
     for _ in sys.stdin:

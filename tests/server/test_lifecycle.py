@@ -95,6 +95,8 @@ def test_a_dead_engine_is_unhealthy_and_ends_an_idle_server(tmp_path: Path) -> N
         engine = psutil.Process(engine_of(running))
         ports = {connection.laddr.port for connection in engine.net_connections("tcp")}
         assert urlsplit(running.base_url).port not in ports, "the port is the server's alone"
+        shared = sum(part.shared_dirty for part in engine.memory_maps())
+        assert shared > 100 * 2**20, "the engine began as a copy of the server, imports included"
         engine.kill()
         killed = time.monotonic()
         answers = set()
