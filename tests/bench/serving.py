@@ -63,9 +63,9 @@ SATURATION = 256
 """Pages at once with which the engine is full."""
 MOST_SERVERS = 4
 """So many servers at most for the limit of the whole machine, each of which takes 2 GB."""
-PAGES = 512
-"""Pages of one round: twice as many, because beginning and end of a round are not saturated."""
-ROUNDS = 4
+PAGES = 1024
+"""Pages of one round: more, because at its beginning the engine has nothing to do for 0.4 s."""
+ROUNDS = 3
 """Rounds, of which the median counts."""
 MAX_START = 15.0
 """Limit for a start after the first, in seconds from the command to the first answer."""
