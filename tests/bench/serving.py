@@ -49,7 +49,7 @@ from load import Request as Call
 from processes import watched
 
 from qwen_ocr import DEFAULT_PROMPT
-from qwen_ocr_serve.local_server import LocalServer, free_port
+from qwen_ocr_serve.local_server import START_TIMEOUT, LocalServer, free_port
 
 HERE = Path(__file__).parent
 TOKENS = 100
@@ -64,7 +64,7 @@ SATURATION = 256
 MOST_SERVERS = 4
 """So many servers at most for the limit of the whole machine, each of which takes 2 GB."""
 PAGES = 1024
-"""Pages of one round: more, because at its beginning the engine has nothing to do for 0.4 s."""
+"""Pages of one round: more, because when it begins the engine has nothing to do for 0.4 s."""
 ROUNDS = 3
 """Rounds, of which the median counts."""
 MAX_START = 15.0
@@ -83,13 +83,15 @@ def own_server(*arguments: str) -> Iterator[LocalServer]:
 
 
 def wait_for(url: str) -> None:
-    """Block until `/health` answers at this address."""
-    for _ in range(600):
+    """Block until `/health` answers at this address; `TimeoutError` if it does not."""
+    deadline = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < deadline:
         try:
             urllib.request.urlopen(f"{url}/health", timeout=5).close()
-            break
+            return
         except OSError:
             time.sleep(0.2)
+    raise TimeoutError(f"{url} was not ready after {START_TIMEOUT:.0f} s")
 
 
 @contextmanager
