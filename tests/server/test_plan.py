@@ -3,7 +3,7 @@
 import re
 
 from qwen_ocr_serve.architecture import of_directory
-from qwen_ocr_serve.launcher import cpu_kv_cache_gib
+from qwen_ocr_serve.launcher import Installation, computes_in_32_bits, cpu_kv_cache_gib
 from qwen_ocr_serve.local_server import LocalServer
 from qwen_ocr_serve.settings import BUNDLED_MODEL_PATH, ServeSettings
 
@@ -14,6 +14,8 @@ _BLOCK = 128
 def test_the_cache_holds_as_many_tokens_as_computed(server: LocalServer) -> None:
     reported = re.search(r"KV cache size: ([\d,]+) tokens", server.log.read_text())
     assert reported is not None
-    cache = int(cpu_kv_cache_gib(ServeSettings()) * 2**30)
-    computed = cache // of_directory(BUNDLED_MODEL_PATH).kv_bytes_per_token()
+    settings, installation = ServeSettings(), Installation.detect()
+    cache = int(cpu_kv_cache_gib(settings, installation) * 2**30)
+    value = 4 if computes_in_32_bits(settings, installation) else 2
+    computed = cache // of_directory(BUNDLED_MODEL_PATH).kv_bytes_per_token(value)
     assert int(reported.group(1).replace(",", "")) == computed // _BLOCK * _BLOCK

@@ -38,11 +38,26 @@ def test_dry_run_prints_the_command_and_starts_nothing(
     assert lines[-1] == "  --seed 1"
 
 
-def test_a_model_of_no_known_family_is_served_with_a_warning() -> None:
+def test_a_model_of_no_known_family_is_served_with_a_warning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Installation, "detect", lambda: Installation(True, False))
     assert serve("--dry-run", "--model", "Qwen/Qwen3-VL-8B-Instruct").stderr == ""
     result = serve("--dry-run", "--model", "somebody/reader")
     assert result.exit_code == 0
     assert result.stderr.startswith("warning: somebody/reader is of no known family")
+
+
+def test_where_16_bits_are_slow_a_larger_model_is_served_with_a_note(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        Installation, "detect", lambda: Installation(True, False, slow_bfloat16=True)
+    )
+    larger = ("--dry-run", "--model", "Qwen/Qwen3-VL-2B-Instruct")
+    assert "-- --dtype float32" in serve(*larger).stderr
+    assert serve(*larger, "--", "--dtype", "float32").stderr == ""
+    assert serve("--dry-run").stderr == ""
 
 
 def test_options_win_over_variables(monkeypatch: pytest.MonkeyPatch) -> None:

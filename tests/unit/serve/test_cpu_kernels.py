@@ -8,6 +8,7 @@ from vllm import ir
 from vllm.config import VllmConfig, set_current_vllm_config
 from vllm.model_executor.layers.rotary_embedding.mrope import MRotaryEmbedding
 from vllm.platforms import current_platform
+from vllm.utils.torch_utils import set_default_torch_dtype
 
 from qwen_ocr_serve.launcher import CPU_KERNELS
 
@@ -19,15 +20,15 @@ from qwen_ocr_serve.cpu_kernels import CompiledMRotaryEmbedding
 TOKENS, HEADS, SIZE = 33, 3, 64
 
 
-@pytest.fixture(autouse=True)
-def _config() -> Iterator[None]:
+@pytest.fixture(autouse=True, params=[torch.bfloat16, torch.float32], ids=str)
+def _config(request: pytest.FixtureRequest) -> Iterator[None]:
     torch.manual_seed(0)
-    with set_current_vllm_config(VllmConfig()):
+    with set_current_vllm_config(VllmConfig()), set_default_torch_dtype(request.param):
         yield
 
 
 def random(*shape: int) -> torch.Tensor:
-    return torch.randn(shape, dtype=torch.bfloat16)
+    return torch.randn(shape)
 
 
 def test_normalization() -> None:
@@ -58,7 +59,7 @@ def test_without_weights_the_operators_go_on() -> None:
 @pytest.mark.parametrize("axes", [1, 3])
 def test_rotary_embedding(interleaved: bool, axes: int) -> None:
     embedding = MRotaryEmbedding(
-        SIZE, SIZE, 512, 10000, True, torch.bfloat16, [12, 10, 10], interleaved
+        SIZE, SIZE, 512, 10000, True, torch.get_default_dtype(), [12, 10, 10], interleaved
     )
     assert isinstance(embedding, CompiledMRotaryEmbedding)
     positions = torch.randint(0, 512, (3, TOKENS) if axes == 3 else (TOKENS,))

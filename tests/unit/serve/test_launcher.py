@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from qwen_ocr_serve import launcher
+from qwen_ocr_serve import launcher, machine
 from qwen_ocr_serve.launcher import Installation, Launch, LaunchError, check, plan
 from qwen_ocr_serve.settings import BUNDLED_MODEL_PATH, ServeSettings
 
 CPU = Installation(cpu=True, torchvision_differs=True)
+WITHOUT_AVX512 = Installation(cpu=True, torchvision_differs=True, slow_bfloat16=True)
 GPU = Installation(cpu=False, torchvision_differs=False)
 
 
@@ -161,6 +162,35 @@ def test_a_cpu_cache_has_a_size_and_a_larger_one_for_real_models() -> None:
     other = planned(ServeSettings(model="Qwen/Qwen3-VL-2B-Instruct"), CPU)
     assert flags(mini)["--kv-cache-memory-bytes"] == str(2**29)
     assert flags(other)["--kv-cache-memory-bytes"] == str(4 * 2**30)
+
+
+def test_where_16_bits_are_slow_there_are_32_and_room_for_as_much() -> None:
+    assert "--dtype" not in flags(planned(ServeSettings(), CPU))
+    wide = flags(planned(ServeSettings(), WITHOUT_AVX512))
+    assert wide["--dtype"] == "float32"
+    assert wide["--kv-cache-memory-bytes"] == str(2**30)
+    larger = flags(planned(ServeSettings(model="Qwen/Qwen3-VL-2B-Instruct"), WITHOUT_AVX512))
+    assert "--dtype" not in larger  # there may be no room for twice as much
+
+
+# A processor of the one and of the other kind cannot be had in every test run.
+@pytest.mark.parametrize(
+    ("cpuinfo", "slow"),
+    [
+        ("processor\t: 0\nflags\t\t: fpu avx2 avx_vnni\nbugs\t\t:\n", True),
+        ("processor\t: 0\nflags\t\t: fpu avx2 avx512f avx512bw avx512vl\n", False),
+        ("processor\t: 0\nFeatures\t: fp asimd bf16\n", False),
+        (None, False),
+    ],
+)
+def test_which_processor_is_slow_with_16_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cpuinfo: str | None, slow: bool
+) -> None:
+    file = tmp_path / "cpuinfo"
+    if cpuinfo is not None:
+        file.write_text(cpuinfo)
+    monkeypatch.setattr(machine, "_CPUINFO", file)
+    assert Installation.detect().slow_bfloat16 is slow
 
 
 def test_what_the_environment_already_says_is_kept() -> None:
