@@ -6,13 +6,14 @@ uvicorn's line for each request, as vLLM does, instead of the guard's. Both run 
 and requests alternate between them, so that other load on the machine falls on both; one is idle
 while the other is measured. The first of two to be started is the slower one, even of the same
 kind, so there are several pairs, in turn with the one and the other first, and their mean counts.
-Prints the median milliseconds of a request and requests per second, machine and versions; exits
-with 1 when a limit is missed.
+Prints the median milliseconds of a request and requests per second, the differences with their
+standard errors over the pairs, machine and versions; exits with 1 when a limit is missed.
 """
 
 import asyncio
 import base64
 import contextlib
+import math
 import os
 import signal
 import statistics
@@ -20,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +34,11 @@ from qwen_ocr_serve.settings import ServeSettings
 
 PAGE = Path(__file__).parents[1] / "samples" / "receipt.png"
 CHAT = "/v1/chat/completions"
-PAIRS = 4
+PAIRS = 8
 ROUNDS = 80
 """Single requests, of one token, to each server."""
-BATCHES = 5
-"""Rounds of concurrent requests to each server."""
+BATCHES = 7
+"""Rounds of concurrent requests to each server, the first of which warms up."""
 CONCURRENCY = 32
 BATCH = 128
 """Requests in a round."""
@@ -125,7 +126,8 @@ def one_by_one(roots: list[str]) -> list[float]:
 
 
 async def at_once(roots: list[str]) -> list[float]:
-    """Requests per second, the median of the rounds, for each server."""
+    """Requests per second, the median of the rounds, for each server; they take turns at being
+    the first of a round."""
     body = request(40)
     gate = asyncio.Semaphore(CONCURRENCY)
     rates: list[list[float]] = [[] for _ in roots]
@@ -139,8 +141,10 @@ async def at_once(roots: list[str]) -> list[float]:
             await stack.enter_async_context(httpx2.AsyncClient(base_url=root, timeout=600))
             for root in roots
         ]
+        turns = list(zip(clients, rates, strict=True))
         for _ in range(BATCHES):
-            for client, rate in zip(clients, rates, strict=True):
+            turns.reverse()
+            for client, rate in turns:
                 started = time.perf_counter()
                 await asyncio.gather(*(one(client) for _ in range(BATCH)))
                 rate.append(BATCH / (time.perf_counter() - started))
@@ -159,7 +163,12 @@ def measure() -> tuple[list[list[float]], list[list[float]]]:
     return latencies, rates
 
 
-def cells(figures: tuple[float, ...]) -> str:
+def mean_and_error(figures: Sequence[float]) -> tuple[float, float]:
+    """The mean of the pairs and its standard error."""
+    return statistics.mean(figures), statistics.stdev(figures) / math.sqrt(len(figures))
+
+
+def cells(figures: Sequence[float]) -> str:
     """Mean, and the servers one by one."""
     each = ", ".join(map(report.rounded, figures))
     return f"{report.rounded(statistics.mean(figures))} ({each})"
@@ -170,8 +179,8 @@ def main() -> int:
     latencies, rates = measure()
     latency, plain_latency = zip(*latencies, strict=True)
     rate, plain_rate = zip(*rates, strict=True)
-    extra = statistics.mean(latency) - statistics.mean(plain_latency)
-    share = statistics.mean(rate) / statistics.mean(plain_rate)
+    extra, extra_error = mean_and_error([a - b for a, b in latencies])
+    share, share_error = mean_and_error([a / b for a, b in rates])
     latency_kept, rate_kept = extra <= MAX_EXTRA_MS, share >= MIN_THROUGHPUT
     header = ("what", "guarded", "plain vLLM", "difference", "limit", "kept")
     rows = [
@@ -179,7 +188,7 @@ def main() -> int:
             "one request, median ms",
             cells(latency),
             cells(plain_latency),
-            f"{extra:+.2f}",
+            f"{extra:+.2f} ± {extra_error:.2f}",
             f"at most {MAX_EXTRA_MS} more",
             latency_kept,
         ),
@@ -187,7 +196,7 @@ def main() -> int:
             f"{CONCURRENCY} at once, requests/s",
             cells(rate),
             cells(plain_rate),
-            f"x {share:.3f}",
+            f"x {share:.3f} ± {share_error:.3f}",
             f"at least {MIN_THROUGHPUT} of it",
             rate_kept,
         ),
