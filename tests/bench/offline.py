@@ -1,6 +1,6 @@
-"""The limit: vLLM's offline engine, no HTTP. `python tests/bench/offline.py PAGES TOKENS`.
+"""The limit: vLLM's offline engine, no HTTP. `python tests/bench/offline.py TOKENS`.
 
-For each line on its standard input it reads PAGES images at once with the very engine arguments
+For each number on its standard input it reads so many images at once with the very engine arguments
 that `qwen-ocr serve` uses, each answer TOKENS long, and prints "pages_per_second" and how many.
 Images are decoded and prepared within that time, as the server does it, and none comes twice.
 
@@ -64,14 +64,15 @@ def engine_arguments() -> dict[str, Any]:
 
 
 def main() -> None:
-    """Read pages for each line of the standard input."""
-    count, tokens = map(int, sys.argv[1:])
+    """Read as many pages as each line of the standard input says."""
+    tokens = int(sys.argv[1])
     from vllm import LLM, SamplingParams
 
     llm = LLM(**engine_arguments())
     pages = evaluation_pages("line")
     sampling = SamplingParams(temperature=0.0, max_tokens=tokens, ignore_eos=True)
-    for _ in sys.stdin:
+    for line in sys.stdin:
+        count = int(line)
         conversations = [chat("", image).body["messages"] for image in pages.take(count)]
         started = time.perf_counter()
         outputs = llm.chat(conversations, sampling, use_tqdm=False)

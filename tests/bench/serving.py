@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -63,8 +64,8 @@ SATURATION = 256
 """Pages at once with which the engine is full."""
 MOST_SERVERS = 4
 """So many servers at most for the limit of the whole machine, each of which takes 2 GB."""
-PAGES = 1024
-"""Pages of one round: more, because when it begins the engine has nothing to do for 0.4 s."""
+ROUND_SECONDS = 30.0
+"""Least length of a round over HTTP: when it begins, the engine has nothing to do for 0.4 s."""
 ROUNDS = 3
 """Rounds, of which the median counts."""
 MAX_START = 15.0
@@ -159,13 +160,15 @@ def against_the_limit() -> tuple[dict[str, Any], bool]:
         pages = evaluation_pages("line")
         http, limit = [], []
         with ready_servers(servers) as url, offline_engine(servers) as read_offline:
+            count = SATURATION
             # In turn, because the speed of a machine changes from minute to minute.
             for _ in range(1 + ROUNDS):
-                requests = [chat("mini", image, TOKENS) for image in pages.take(PAGES)]
+                requests = [chat("mini", image, TOKENS) for image in pages.take(count)]
                 http.append(run(url, requests, SATURATION).pages_per_second)
-                limit.append(read_offline())
+                limit.append(read_offline(count))
                 print(f"over HTTP {http[-1]:.2f}, offline {limit[-1]:.2f} pages/s", flush=True)
-        # The first warms up.
+                count = SATURATION * math.ceil(http[0] * ROUND_SECONDS / SATURATION)
+        # The first warms up, and says how many pages the others need.
         speeds = (statistics.median(http[1:]), statistics.median(limit[1:]))
         rows.append((servers, *speeds, speeds[0] / speeds[1]))
     header = ["servers; threads offline", "pages/s over HTTP", "offline engine", "ratio"]
@@ -184,10 +187,10 @@ def ready_servers(count: int) -> Iterator[str]:
 
 
 @contextmanager
-def offline_engine(threads: int) -> Iterator[Callable[[], float]]:
-    """What reads `PAGES` pages in the offline engine and returns the pages per second."""
+def offline_engine(threads: int) -> Iterator[Callable[[int], float]]:
+    """What reads so many pages in the offline engine and returns the pages per second."""
     process = subprocess.Popen(
-        [sys.executable, str(HERE / "offline.py"), str(PAGES), str(TOKENS)],
+        [sys.executable, str(HERE / "offline.py"), str(TOKENS)],
         env=offline.environment(threads),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -198,8 +201,8 @@ def offline_engine(threads: int) -> Iterator[Callable[[], float]]:
         assert engine.stdout is not None
         asked, answers = engine.stdin, engine.stdout
 
-        def read() -> float:
-            print(file=asked, flush=True)
+        def read(count: int) -> float:
+            print(count, file=asked, flush=True)
             for line in answers:
                 if line.startswith(offline.MARK):
                     return float(line.removeprefix(offline.MARK))
