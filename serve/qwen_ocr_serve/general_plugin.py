@@ -7,10 +7,11 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import torch
 from vllm import ModelRegistry
 from vllm.platforms import current_platform
 
-_START_METHOD = "VLLM_WORKER_MULTIPROC_METHOD"
+from qwen_ocr_serve.launcher import ENGINE_THREADS, START_METHOD
 
 
 def prepare() -> None:
@@ -23,17 +24,16 @@ def prepare() -> None:
     if current_platform.is_cpu():
         import qwen_ocr_serve.cpu_kernels  # noqa: F401  # it registers itself
 
-        one_thread = os.environ.get("OMP_NUM_THREADS") == "1"
-        if one_thread and os.environ.get(_START_METHOD) == "fork":
-            _fork_the_engine()
+        if threads := os.environ.get(ENGINE_THREADS):
+            _fork_the_engine(int(threads))
     gc.freeze()
 
 
-def _fork_the_engine() -> None:
+def _fork_the_engine(threads: int) -> None:
     """Let the engine's process begin as a copy of this one, with everything imported.
 
     vLLM's configuration insists on a fresh interpreter on CPUs, because OpenMP's threads do not
-    survive a fork. Where there is one thread, as for the bundled model, nothing is lost.
+    survive a fork. Here this process has none, and the copy starts its own.
     """
     # Takes seconds, and the engine needs it. What is registered as a name is imported in yet
     # another process, to find out what it can do, unless vLLM remembers that from an earlier start.
@@ -47,10 +47,11 @@ def _fork_the_engine() -> None:
 
     def check_and_keep(vllm_config: Any) -> None:
         check(vllm_config)
-        os.environ[_START_METHOD] = "fork"
+        os.environ[START_METHOD] = "fork"
 
     platform.check_and_update_config = staticmethod(check_and_keep)  # type: ignore[method-assign]
     os.register_at_fork(after_in_child=_leave_what_is_the_servers)
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(threads))
 
 
 def _leave_what_is_the_servers() -> None:

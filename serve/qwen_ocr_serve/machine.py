@@ -12,6 +12,7 @@ from pathlib import Path
 GIB = 2**30
 _HTTP_TIMEOUT = 10.0
 _CPUINFO = Path("/proc/cpuinfo")
+_CONTROL_GROUP = Path("/sys/fs/cgroup")
 
 
 def gpu_memories() -> list[float] | None:
@@ -34,13 +35,25 @@ def free_memory_gib() -> float:
     meminfo = Path("/proc/meminfo").read_text()
     match = re.search(r"MemAvailable:\s+(\d+) kB", meminfo)
     free = int(match.group(1)) * 1024 if match else 0
-    group = Path("/sys/fs/cgroup")
     try:
-        limit, used = ((group / f"memory.{name}").read_text() for name in ("max", "current"))
+        limit, used = (
+            (_CONTROL_GROUP / f"memory.{name}").read_text() for name in ("max", "current")
+        )
         free = min(free, int(limit) - int(used))
     except (OSError, ValueError):
         pass  # no container, or no limit ("max")
     return free / GIB
+
+
+def available_cores() -> int:
+    """How many cores' time this process can have: of the machine, or of its container's share."""
+    cores = len(os.sched_getaffinity(0))
+    try:
+        quota, period = (_CONTROL_GROUP / "cpu.max").read_text().split()
+        cores = min(cores, int(quota) // int(period))
+    except (OSError, ValueError):
+        pass  # no container, or no limit ("max")
+    return max(cores, 1)
 
 
 def slow_bfloat16() -> bool:

@@ -90,13 +90,17 @@ def test_a_killed_engine_fails_everybody_at_once_and_ends_the_server(tmp_path: P
 
 
 def test_a_dead_engine_is_unhealthy_and_ends_an_idle_server(tmp_path: Path) -> None:
-    with LocalServer(tmp_path / "log") as running:
+    with LocalServer(tmp_path / "log", env={"OMP_NUM_THREADS": "2"}) as running:
         running.wait_until_ready()
         engine = psutil.Process(engine_of(running))
         ports = {connection.laddr.port for connection in engine.net_connections("tcp")}
         assert urlsplit(running.base_url).port not in ports, "the port is the server's alone"
         shared = sum(part.shared_dirty for part in engine.memory_maps())
         assert shared > 100 * 2**20, "the engine began as a copy of the server, imports included"
+        request = {"messages": [{"role": "user", "content": "Go on."}], "max_tokens": 200}
+        httpx2.post(f"{running.base_url}/v1/chat/completions", json=request).raise_for_status()
+        busy = [thread for thread in engine.threads() if thread.user_time > 0.1]
+        assert len(busy) == 2, "it computes in as many threads as it was told"
         engine.kill()
         killed = time.monotonic()
         answers = set()

@@ -1,9 +1,11 @@
 """The command line and the environment that settings turn into."""
 
+import os
 import shlex
 import socket
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from qwen_ocr_serve import launcher, machine
-from qwen_ocr_serve.launcher import Installation, Launch, LaunchError, check, plan
+from qwen_ocr_serve.launcher import ENGINE_THREADS, Installation, Launch, LaunchError, check, plan
 from qwen_ocr_serve.settings import BUNDLED_MODEL_PATH, ServeSettings
 
 CPU = Installation(cpu=True, torchvision_differs=True)
@@ -97,14 +99,62 @@ def test_cpu_flags_stay_off_gpus() -> None:
     compiled = plan(ServeSettings(), CPU, {}, ["--no-enforce-eager"])
     assert kernels not in flags(compiled)
     method = "VLLM_WORKER_MULTIPROC_METHOD"
-    bundled = {"VLLM_ENABLE_V1_MULTIPROCESSING", "OMP_NUM_THREADS", method}
+    bundled = {"VLLM_ENABLE_V1_MULTIPROCESSING", "OMP_NUM_THREADS", ENGINE_THREADS, method}
     tunables = "GLIBC_TUNABLES"
     assert set(cpu.env) - set(gpu.env) == {"PYTHONPATH", tunables, *bundled}
     larger = planned(ServeSettings(model="Qwen/Qwen3-VL-2B-Instruct"), CPU)
     assert not bundled & set(larger.env)
     assert larger.env[tunables] == "glibc.malloc.hugetlb=1"
-    mine = planned(ServeSettings(), CPU, {"OMP_NUM_THREADS": "8", tunables: ""})
-    assert not {"OMP_NUM_THREADS", tunables} & set(mine.env)
+    assert tunables not in planned(ServeSettings(), CPU, {tunables: ""}).env
+
+
+@pytest.mark.parametrize(
+    ("installation", "replicas", "told", "threads"),
+    [
+        (replace(WITHOUT_AVX512, cores=2), 1, {}, 2),
+        (replace(WITHOUT_AVX512, cores=64), 1, {}, 2),
+        (replace(WITHOUT_AVX512, cores=1), 1, {}, 1),
+        (replace(WITHOUT_AVX512, cores=3), 2, {}, 1),
+        (replace(WITHOUT_AVX512, cores=4), 2, {}, 2),
+        (replace(WITHOUT_AVX512, cores=4), 1, {"OMP_NUM_THREADS": ""}, 2),
+        (replace(WITHOUT_AVX512, cores=4), 1, {"OMP_NUM_THREADS": "3,1"}, 3),
+        (replace(CPU, cores=4), 1, {}, 1),
+        (replace(CPU, cores=4), 1, {"OMP_NUM_THREADS": "4"}, 4),
+    ],
+)
+def test_in_how_many_threads_the_engine_computes(
+    installation: Installation, replicas: int, told: dict[str, str], threads: int
+) -> None:
+    env = planned(ServeSettings(replicas=replicas), installation, told).env
+    assert env[ENGINE_THREADS] == str(threads)
+    assert env["OMP_NUM_THREADS"] == "1"  # of the server, of which the engine begins as a copy
+
+
+def test_threads_of_an_engine_that_is_no_copy_are_left_alone() -> None:
+    environ = {"VLLM_WORKER_MULTIPROC_METHOD": "spawn", "OMP_NUM_THREADS": "4"}
+    env = planned(ServeSettings(), CPU, environ).env
+    assert not {ENGINE_THREADS, *environ} & set(env)
+
+
+@pytest.mark.parametrize("told", ["many", "0", "-1", ",2"])
+def test_a_number_of_threads_that_is_none_is_refused(told: str) -> None:
+    with pytest.raises(LaunchError, match=r"OMP_NUM_THREADS is .*: it has to be a number"):
+        planned(ServeSettings(), CPU, {"OMP_NUM_THREADS": told})
+
+
+# A container's share of the processor's time cannot be had in every test run.
+@pytest.mark.parametrize(
+    ("share", "cores"),
+    [(None, 4), ("max 100000", 4), ("250000 100000", 2), ("50000 100000", 1)],
+)
+def test_how_many_cores_there_are_to_compute_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: str | None, cores: int
+) -> None:
+    if share is not None:
+        (tmp_path / "cpu.max").write_text(share)
+    monkeypatch.setattr(machine, "_CONTROL_GROUP", tmp_path)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(4)))
+    assert machine.available_cores() == cores
 
 
 def test_the_log_is_text_for_people_and_json_for_machines() -> None:
