@@ -15,6 +15,7 @@ import dataclasses
 import os
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from load import chat, evaluation_pages
@@ -28,16 +29,20 @@ MARK = "pages_per_second"
 
 def environment(threads: int) -> dict[str, str]:
     """The server's environment variables for this process, which are read when it begins."""
+    told = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     # The images come from this very process, not from requests that anybody might send.
     ours = {"VLLM_PLUGINS", "VLLM_MEDIA_CONNECTOR"}
-    env = {name: value for name, value in _launch().env.items() if name not in ours}
-    # The server's engine is a process although this variable is 0, the offline one is not.
-    multiprocessing = {"VLLM_ENABLE_V1_MULTIPROCESSING": "1"} if threads == 1 else {}
-    return {**os.environ, **env, **multiprocessing, "OMP_NUM_THREADS": str(threads)}
+    env = {name: value for name, value in _launch(told).env.items() if name not in ours}
+    if threads == 1:
+        # The server's engine is a process although this variable is 0, the offline one is not.
+        env["VLLM_ENABLE_V1_MULTIPROCESSING"] = "1"
+    else:
+        env["OMP_NUM_THREADS"] = str(threads)
+    return {**os.environ, **env}
 
 
-def _launch() -> launcher.Launch:
-    return launcher.plan(ServeSettings(), launcher.Installation.detect(), os.environ)
+def _launch(environ: Mapping[str, str]) -> launcher.Launch:
+    return launcher.plan(ServeSettings(), launcher.Installation.detect(), environ)
 
 
 def engine_arguments() -> dict[str, Any]:
@@ -48,7 +53,7 @@ def engine_arguments() -> dict[str, Any]:
     from vllm.utils.argparse_utils import FlexibleArgumentParser
     from vllm.v1.executor.uniproc_executor import UniProcExecutor
 
-    parsed = make_arg_parser(FlexibleArgumentParser()).parse_args(_launch().argv[3:])
+    parsed = make_arg_parser(FlexibleArgumentParser()).parse_args(_launch(os.environ).argv[3:])
     names = {field.name for field in dataclasses.fields(EngineArgs)}
     arguments = {name: value for name, value in vars(parsed).items() if name in names}
     # By default, the offline engine computes larger batches than a server.
