@@ -229,9 +229,9 @@ def engine_threads(
     """In how many threads each server computes the bundled model.
 
     As many as OpenMP's variable was set to, `told`. By default 2 where 32 bits are the faster ones:
-    arithmetic takes most of the time there, and a second thread brought half as much again with 64
-    requests at once. Elsewhere 1: the second brought less than a fifth, for half as much processor
-    time again. Raises `LaunchError` for what OpenMP would ignore.
+    arithmetic takes most of the time there, and a second thread brought a third to half as much
+    again with 64 requests at once. Elsewhere 1: the second brought less than a fifth, for half as
+    much processor time again. Raises `LaunchError` for what OpenMP would ignore.
     """
     if told:
         first = told.partition(",")[0]  # the others are for threads that start threads

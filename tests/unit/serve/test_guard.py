@@ -270,15 +270,17 @@ def test_half_a_surrogate_is_refused_and_a_whole_one_is_not(serve: Serve) -> Non
 
 
 def in_background(client: httpx2.Client, count: int) -> list[threading.Thread]:
-    """Requests that wait until they are ended; returns when all of them do."""
-    threads = [
-        threading.Thread(
-            target=httpx2.post,
-            args=(f"{client.base_url}{CHAT}",),
-            kwargs={"json": {"do": "wait"}, "timeout": 30, "headers": dict(client.headers)},
-        )
-        for _ in range(count)
-    ]
+    """Threads with a request each that waits until the server ends it.
+
+    One that is refused, because another has its place for a moment, is sent again.
+    """
+
+    def wait() -> None:
+        url, body, headers = f"{client.base_url}{CHAT}", {"do": "wait"}, dict(client.headers)
+        while httpx2.post(url, json=body, headers=headers, timeout=30).status_code in (429, 503):
+            time.sleep(0.01)
+
+    threads = [threading.Thread(target=wait) for _ in range(count)]
     for thread in threads:
         thread.start()
     return threads
