@@ -1,6 +1,8 @@
 """The kernels for CPUs compute what vLLM's own operators compute."""
 
+import os
 from collections.abc import Iterator
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -23,7 +25,12 @@ TOKENS, HEADS, SIZE = 33, 3, 64
 @pytest.fixture(autouse=True, params=[torch.bfloat16, torch.float32], ids=str)
 def _config(request: pytest.FixtureRequest) -> Iterator[None]:
     torch.manual_seed(0)
-    with set_current_vllm_config(VllmConfig()), set_default_torch_dtype(request.param):
+    # vLLM's configuration writes into the environment, which servers of other tests would inherit.
+    with (
+        patch.dict(os.environ),
+        set_current_vllm_config(VllmConfig()),
+        set_default_torch_dtype(request.param),
+    ):
         yield
 
 
