@@ -193,7 +193,7 @@ def plan(
         env["GLIBC_TUNABLES"] = _HUGE_PAGES
     if installation.cpu and settings.bundled:
         env |= {name: value for name, value in _FEW_IMPORTS.items() if name not in environ}
-        if START_METHOD in env:
+        if environ.get(START_METHOD, "fork") == "fork":
             threads = engine_threads(settings, installation, environ.get("OMP_NUM_THREADS"))
             env |= {"OMP_NUM_THREADS": "1", ENGINE_THREADS: str(threads)}
     if local is not None:

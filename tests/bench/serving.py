@@ -7,9 +7,10 @@ Sections: `replaced` (the design that this product replaced), `limit` (vLLM's of
 `engines` (Tesseract and RapidOCR), `growth` (concurrency, image size, length of text), `start`
 (cold start by process and phase). All by default.
 With `--base-url` only `growth` over concurrency runs, against that server, whatever serves it.
-Both sides of a comparison run one after the other on the same machine with nothing else on it; each
-server is warmed up with the same kind of work first, and no image is sent to a server twice. The
-growth is drawn beside FILE, as SVG. Exits with 1 when a limit is missed.
+Both sides of a comparison are measured one after the other, or in turn while the other is idle, on
+the same machine with nothing else on it; each server is warmed up with the same kind of work first,
+and no image is sent to a server twice. The growth is drawn beside FILE, as SVG. Exits with 1 when a
+limit is missed.
 """
 
 from __future__ import annotations

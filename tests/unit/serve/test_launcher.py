@@ -134,6 +134,8 @@ def test_threads_of_an_engine_that_is_no_copy_are_left_alone() -> None:
     environ = {"VLLM_WORKER_MULTIPROC_METHOD": "spawn", "OMP_NUM_THREADS": "4"}
     env = planned(ServeSettings(), CPU, environ).env
     assert not {ENGINE_THREADS, *environ} & set(env)
+    env = planned(ServeSettings(), CPU, {**environ, "VLLM_WORKER_MULTIPROC_METHOD": "fork"}).env
+    assert (env["OMP_NUM_THREADS"], env[ENGINE_THREADS]) == ("1", "4")
 
 
 @pytest.mark.parametrize("told", ["many", "0", "-1", ",2"])
