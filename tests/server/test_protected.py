@@ -110,13 +110,20 @@ def test_an_error_can_be_followed_into_the_log(protected: LocalServer) -> None:
         client.ocr(image)
     assert caught.value.code == "model_not_found"
     assert caught.value.request_id
-    line = next(line for line in log(protected) if caught.value.request_id in line)
+    line = logged(protected, caught.value.request_id)
     assert '"key": "bob"' in line
     assert '"code": "model_not_found"' in line
 
 
-def log(server: LocalServer) -> list[str]:
-    return server.log.read_text(errors="replace").splitlines()
+def logged(server: LocalServer, request_id: str) -> str:
+    """The log line of a request, which is written once the answer is on its way."""
+    deadline = time.monotonic() + 20
+    while True:
+        for line in server.log.read_text(errors="replace").splitlines(keepends=True):
+            if request_id in line and line.endswith("\n"):
+                return line
+        assert time.monotonic() < deadline, server.log_tail()
+        time.sleep(0.1)
 
 
 def test_limits_of_size(alice: httpx2.Client) -> None:
