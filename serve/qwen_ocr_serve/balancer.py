@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from qwen_ocr_serve.launcher import Launch, LaunchError
+from qwen_ocr_serve.installation import LaunchError
+from qwen_ocr_serve.launcher import Launch
 from qwen_ocr_serve.settings import ServeSettings
 
 CONFIG = Path(__file__).with_name("haproxy.cfg")

@@ -12,6 +12,7 @@ from qwen_ocr.cli import app
 from qwen_ocr_serve import launcher, replicas
 from qwen_ocr_serve.command_settings import settings_or_exit
 from qwen_ocr_serve.doctor_command import doctor_command
+from qwen_ocr_serve.installation import Installation, LaunchError
 from qwen_ocr_serve.models import family_of_model
 from qwen_ocr_serve.plan_command import plan_command
 from qwen_ocr_serve.settings import ENV_PREFIX, SECRET_FIELDS, ServeSettings
@@ -77,7 +78,7 @@ def serve(
     plan: Callable[..., launcher.Launch | replicas.Fleet]
     plan = replicas.plan if settings.replicas > 1 else launcher.plan
     try:
-        installation = launcher.Installation.detect()
+        installation = Installation.detect()
         launch = plan(
             settings,
             installation,
@@ -97,7 +98,7 @@ def serve(
             typer.echo(str(launch))
             return
         launch.execute()
-    except launcher.LaunchError as exc:
+    except LaunchError as exc:
         typer.echo(f"error: {exc}", err=True)
         raise typer.Exit(1) from exc
 

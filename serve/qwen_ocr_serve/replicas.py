@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from qwen_ocr_serve import balancer, launcher, machine
-from qwen_ocr_serve.launcher import Installation, Launch, LaunchError
+from qwen_ocr_serve.installation import Installation, LaunchError
+from qwen_ocr_serve.launcher import Launch
 from qwen_ocr_serve.settings import ServeSettings
 from qwen_ocr_serve.supervisor import Supervisor
 

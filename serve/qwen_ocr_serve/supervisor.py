@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from qwen_ocr_serve.balancer import Control, server_name
 from qwen_ocr_serve.child import POLL_INTERVAL, Child
-from qwen_ocr_serve.launcher import Launch, LaunchError
+from qwen_ocr_serve.installation import LaunchError
+from qwen_ocr_serve.launcher import Launch
 
 log = logging.getLogger("qwen_ocr.supervisor")
 

@@ -28,7 +28,8 @@ from typing import Any
 import httpx2
 import report
 
-from qwen_ocr_serve.launcher import Installation, plan
+from qwen_ocr_serve.installation import Installation
+from qwen_ocr_serve.launcher import plan
 from qwen_ocr_serve.local_server import START_TIMEOUT, free_port
 from qwen_ocr_serve.settings import ServeSettings
 

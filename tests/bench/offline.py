@@ -21,6 +21,7 @@ from typing import Any
 from load import chat, evaluation_pages
 
 from qwen_ocr_serve import launcher
+from qwen_ocr_serve.installation import Installation
 from qwen_ocr_serve.settings import ServeSettings
 
 MARK = "pages_per_second"
@@ -42,7 +43,7 @@ def environment(threads: int) -> dict[str, str]:
 
 
 def _launch(environ: Mapping[str, str]) -> launcher.Launch:
-    return launcher.plan(ServeSettings(), launcher.Installation.detect(), environ)
+    return launcher.plan(ServeSettings(), Installation.detect(), environ)
 
 
 def engine_arguments() -> dict[str, Any]:

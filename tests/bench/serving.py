@@ -51,7 +51,8 @@ from load import Request as Call
 from processes import watched
 
 from qwen_ocr import DEFAULT_PROMPT
-from qwen_ocr_serve.launcher import Installation, engine_threads
+from qwen_ocr_serve.cpu import engine_threads
+from qwen_ocr_serve.installation import Installation
 from qwen_ocr_serve.local_server import START_TIMEOUT, LocalServer, free_port
 from qwen_ocr_serve.settings import ServeSettings
 

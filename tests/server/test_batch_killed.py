@@ -15,23 +15,18 @@ from PIL import Image, ImageDraw
 
 from qwen_ocr.batch import WINDOW
 
-PAGES = 500
-KILLS = 20
 CONCURRENCY = 8
 DEADLINE = 240.0
 """Seconds for one part of the work on a busy machine."""
 
 
-@pytest.fixture
-def scans(tmp_path: Path) -> Path:
+def draw_scans(folder: Path, pages: int) -> None:
     """Images of one short word each."""
-    folder = tmp_path / "scans"
     folder.mkdir()
-    for number in range(PAGES):
+    for number in range(pages):
         image = Image.new("L", (64, 32), 255)
         ImageDraw.Draw(image).text((6, 4), f"{number}", fill=0, font_size=20)
         image.save(folder / f"{number:03}.png")
-    return folder
 
 
 def lines_in(output: Path) -> list[bytes]:
@@ -49,18 +44,24 @@ def requests_ended(http: httpx2.Client) -> int:
     return sum(int(float(line.rpartition(" ")[2])) for line in counts)
 
 
-def test_killed_at_random_moments(base_url: str, http: httpx2.Client, scans: Path) -> None:
+@pytest.mark.parametrize(
+    ("pages", "kills"), [(200, 8), pytest.param(500, 20, marks=pytest.mark.slow)]
+)
+def test_killed_at_random_moments(
+    base_url: str, http: httpx2.Client, tmp_path: Path, pages: int, kills: int
+) -> None:
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     rng = random.Random(seed)
-    output = scans.parent / "out.jsonl"
+    scans, output = tmp_path / "scans", tmp_path / "out.jsonl"
+    draw_scans(scans, pages)
     command = [sys.executable, "-c", "from qwen_ocr.cli import app; app()", "batch", str(scans)]
     command += ["-o", str(output), "--sidecar", "--concurrency", str(CONCURRENCY)]
     command += ["--base-url", base_url, "--max-tokens", "16", "--allow-truncated"]
     asked_before = requests_ended(http)
 
     # Numbers of lines spread over the file, and a random moment after each of them is there.
-    for target in sorted(rng.sample(range(PAGES - CONCURRENCY), KILLS)):
+    for target in sorted(rng.sample(range(pages - CONCURRENCY), kills)):
         kept = lines_in(output)
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
             deadline = time.monotonic() + DEADLINE
@@ -81,7 +82,7 @@ def test_killed_at_random_moments(base_url: str, http: httpx2.Client, scans: Pat
     assert Counter(record["file"] for record in records) == expected
     # What was begun and not yet written is done again: no more than the client's window holds.
     needed = sum(record["attempts"] for record in records)
-    assert requests_ended(http) - asked_before <= needed + KILLS * WINDOW * CONCURRENCY
+    assert requests_ended(http) - asked_before <= needed + kills * WINDOW * CONCURRENCY
     for record in records:
         assert Path(record["file"]).with_suffix(".txt").read_text() == record["text"] + "\n"
     assert {path.suffix for path in scans.iterdir()} == {".png", ".txt"}

@@ -3,7 +3,8 @@
 import re
 
 from qwen_ocr_serve.architecture import of_directory
-from qwen_ocr_serve.launcher import Installation, computes_in_32_bits, cpu_kv_cache_gib
+from qwen_ocr_serve.cpu import computes_in_32_bits, kv_cache_gib
+from qwen_ocr_serve.installation import Installation
 from qwen_ocr_serve.local_server import LocalServer
 from qwen_ocr_serve.settings import BUNDLED_MODEL_PATH, ServeSettings
 
@@ -15,7 +16,7 @@ def test_the_cache_holds_as_many_tokens_as_computed(server: LocalServer) -> None
     reported = re.search(r"KV cache size: ([\d,]+) tokens", server.log.read_text())
     assert reported is not None
     settings, installation = ServeSettings(), Installation.detect()
-    cache = int(cpu_kv_cache_gib(settings, installation) * 2**30)
+    cache = int(kv_cache_gib(settings, installation) * 2**30)
     value = 4 if computes_in_32_bits(settings, installation) else 2
     computed = cache // of_directory(BUNDLED_MODEL_PATH).kv_bytes_per_token(value)
     assert int(reported.group(1).replace(",", "")) == computed // _BLOCK * _BLOCK

@@ -203,7 +203,7 @@ def test_a_rolling_restart_costs_no_page(fleet: Fleet, client: OCRClient) -> Non
         while not done.is_set():
             for line in LINES:
                 yield line
-                time.sleep(0.2)  # leaves the processors something for starting servers
+                time.sleep(0.4)  # leaves the processors something for starting servers
 
     with ThreadPoolExecutor() as pool:
         reading = pool.submit(lambda: list(client.ocr_many(pages(), concurrency=32)))

@@ -8,7 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from qwen_ocr_serve.launcher import Installation, plan
+from qwen_ocr_serve.installation import Installation
+from qwen_ocr_serve.launcher import plan
 from qwen_ocr_serve.settings import ServeSettings
 
 ROOT = Path(__file__).parents[2]

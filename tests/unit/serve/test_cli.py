@@ -8,7 +8,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from qwen_ocr_serve.cli import app
-from qwen_ocr_serve.launcher import Installation, Launch
+from qwen_ocr_serve.installation import Installation
+from qwen_ocr_serve.launcher import Launch
 from qwen_ocr_serve.settings import SECRET_FIELDS, ServeSettings
 
 

@@ -12,7 +12,7 @@ from vllm.model_executor.layers.rotary_embedding.mrope import MRotaryEmbedding
 from vllm.platforms import current_platform
 from vllm.utils.torch_utils import set_default_torch_dtype
 
-from qwen_ocr_serve.launcher import CPU_KERNELS
+from qwen_ocr_serve.cpu import KERNEL_PROVIDER
 
 if not current_platform.is_cpu():
     pytest.skip("vLLM is not built for CPUs", allow_module_level=True)
@@ -44,7 +44,7 @@ def test_normalization() -> None:
     heads = heads.unflatten(1, (HEADS, SIZE))
     assert not heads.is_contiguous()
     for x in (heads, heads[0], random(1, SIZE)):
-        with op.set_priority([CPU_KERNELS]):
+        with op.set_priority([KERNEL_PROVIDER]):
             found = op(x, weight, 1e-6)
         torch.testing.assert_close(found, op.impls["native"].impl_fn(x, weight, 1e-6))
 
@@ -53,12 +53,12 @@ def test_normalization_of_a_sum() -> None:
     op, weight = ir.ops.fused_add_rms_norm, random(SIZE)
     x, residual = random(TOKENS, SIZE), random(TOKENS, SIZE)
     expected = op.impls["native"].impl_fn(x, residual, weight, 1e-6)
-    with op.set_priority([CPU_KERNELS]):
+    with op.set_priority([KERNEL_PROVIDER]):
         torch.testing.assert_close(op.maybe_inplace(x, residual, weight, 1e-6), expected)
 
 
 def test_without_weights_the_operators_go_on() -> None:
-    with ir.ops.rms_norm.set_priority([CPU_KERNELS, "native"]):
+    with ir.ops.rms_norm.set_priority([KERNEL_PROVIDER, "native"]):
         assert ir.ops.rms_norm(random(2, SIZE), None, 1e-6).shape == (2, SIZE)
 
 

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from qwen_ocr_serve import launcher, machine
-from qwen_ocr_serve.launcher import ENGINE_THREADS, Installation, Launch, LaunchError, check, plan
+from qwen_ocr_serve import machine
+from qwen_ocr_serve.cpu import ENGINE_THREADS
+from qwen_ocr_serve.installation import Installation, LaunchError
+from qwen_ocr_serve.launcher import Launch, check, plan
 from qwen_ocr_serve.settings import BUNDLED_MODEL_PATH, ServeSettings
 
 CPU = Installation(cpu=True, torchvision_differs=True)
@@ -280,8 +282,8 @@ def test_the_build_of_vllm_is_recognised(
             raise PackageNotFoundError(name)
         return installed[name]
 
-    monkeypatch.setattr(launcher, "version", version)
-    monkeypatch.setattr(launcher, "slow_bfloat16", lambda: True)
+    monkeypatch.setattr("qwen_ocr_serve.installation.version", version)
+    monkeypatch.setattr("qwen_ocr_serve.installation.slow_bfloat16", lambda: True)
     found = Installation.detect()
     assert (found.cpu, found.slow_bfloat16) == (cpu, cpu)  # of no interest where a GPU computes
     installed.clear()

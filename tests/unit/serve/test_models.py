@@ -9,7 +9,8 @@ import pytest
 
 from qwen_ocr.families import FAMILIES
 from qwen_ocr_serve.architecture import published
-from qwen_ocr_serve.launcher import Installation, plan
+from qwen_ocr_serve.installation import Installation
+from qwen_ocr_serve.launcher import plan
 from qwen_ocr_serve.models import SERVING, family_of_model, flags_of
 from qwen_ocr_serve.settings import ServeSettings
 

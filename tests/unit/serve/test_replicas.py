@@ -30,7 +30,8 @@ from qwen_ocr_serve import balancer, machine, replicas, supervisor
 from qwen_ocr_serve.child import Child
 from qwen_ocr_serve.cli import app
 from qwen_ocr_serve.guard.problems import Problem
-from qwen_ocr_serve.launcher import Installation, Launch, LaunchError
+from qwen_ocr_serve.installation import Installation, LaunchError
+from qwen_ocr_serve.launcher import Launch
 from qwen_ocr_serve.settings import ServeSettings
 from qwen_ocr_serve.supervisor import Supervisor, pause_after
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from qwen_ocr_serve.launcher import PLUGIN_NAME, Installation, plan
+from qwen_ocr_serve.installation import Installation
+from qwen_ocr_serve.launcher import PLUGIN_NAME, plan
 from qwen_ocr_serve.settings import ServeSettings
 
 PROJECT = Path(__file__).parents[3] / "pyproject.toml"

@@ -11,7 +11,8 @@ from importlib.metadata import PackageNotFoundError
 import pytest
 
 from qwen_ocr_serve import torchvision_compat
-from qwen_ocr_serve.launcher import Installation, plan
+from qwen_ocr_serve.installation import Installation
+from qwen_ocr_serve.launcher import plan
 from qwen_ocr_serve.settings import ServeSettings
 
 

