@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from vllm import _custom_ops as kernels
 from vllm import ir
+from vllm.forward_context import ForwardContext, get_forward_context, is_forward_context_available
 from vllm.model_executor.layers.rotary_embedding.mrope import (
     MRotaryEmbedding,
     apply_interleaved_rope,
@@ -69,6 +70,8 @@ class CompiledMRotaryEmbedding(MRotaryEmbedding):
         if self.mrope_interleaved:
             axis = apply_interleaved_rope(torch.arange(3)[:, None].expand(3, half), section)
         self._axes = torch.cat((axis, axis))  # of the columns of cosines, and of sines
+        self._step: ForwardContext | None = None
+        self._rows_of_step: tuple[Tensor, Tensor]
 
     def forward_cpu(
         self,
@@ -83,10 +86,19 @@ class CompiledMRotaryEmbedding(MRotaryEmbedding):
         """
         angles = self._match_cos_sin_cache_dtype(query)
         if positions.ndim == 2:
-            # A table with a row for each token, instead of one for each position.
-            angles = angles.gather(0, positions[self._axes].T)
-            positions = torch.arange(len(angles))
+            angles, positions = self._rows(angles, positions)
         query = query.contiguous()
         key = None if key is None else key.contiguous()
         kernels.rotary_embedding(positions, query, key, self.head_size, angles, self.is_neox_style)
         return query, key
+
+    def _rows(self, angles: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """A table with a row for each token, instead of one for each position; and the rows.
+
+        Every layer of the model asks for the same ones in a step.
+        """
+        step = get_forward_context() if is_forward_context_available() else None
+        if step is None or step is not self._step:
+            table = angles.gather(0, positions[self._axes].T)
+            self._step, self._rows_of_step = step, (table, torch.arange(len(table)))
+        return self._rows_of_step

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from vllm import ModelRegistry
+from vllm.config import get_current_vllm_config
 from vllm.platforms import current_platform
 
 from qwen_ocr_serve.cpu import ENGINE_THREADS, START_METHOD
@@ -25,8 +26,27 @@ def prepare() -> None:
         import qwen_ocr_serve.cpu_kernels  # noqa: F401  # it registers itself
 
         if threads := os.environ.get(ENGINE_THREADS):
+            spare_what_only_gpus_need()
             _fork_the_engine(int(threads))
     gc.freeze()
+
+
+def spare_what_only_gpus_need() -> None:
+    """Send from the engine's own thread, and call attention as the function that it is.
+
+    As an operator of PyTorch, which costs about as much as what it does for one token of a small
+    model, attention is something that compilers can leave alone. An eager model has no use for it.
+    """
+    from vllm.v1.engine.core import EngineCoreProc
+
+    from qwen_ocr_serve.engine_output import process_output_sockets
+
+    def opaque_attention_op() -> bool:
+        return not get_current_vllm_config().model_config.enforce_eager
+
+    platform = type(current_platform)
+    platform.opaque_attention_op = staticmethod(opaque_attention_op)  # type: ignore[method-assign]
+    EngineCoreProc.process_output_sockets = process_output_sockets
 
 
 def _fork_the_engine(threads: int) -> None:

@@ -7,7 +7,8 @@ from unittest.mock import patch
 import pytest
 import torch
 from vllm import ir
-from vllm.config import VllmConfig, set_current_vllm_config
+from vllm.config import VllmConfig, get_current_vllm_config, set_current_vllm_config
+from vllm.forward_context import set_forward_context
 from vllm.model_executor.layers.rotary_embedding.mrope import MRotaryEmbedding
 from vllm.platforms import current_platform
 from vllm.utils.torch_utils import set_default_torch_dtype
@@ -75,3 +76,17 @@ def test_rotary_embedding(interleaved: bool, axes: int) -> None:
     both = embedding.forward_cpu(positions, query.clone(), key.clone())
     # The kernel rounds once where the operators round three times.
     torch.testing.assert_close(both, expected, rtol=0.016, atol=0.02)
+
+
+def test_each_step_has_its_own_positions() -> None:
+    embedding = MRotaryEmbedding(
+        SIZE, SIZE, 512, 10000, True, torch.get_default_dtype(), [12, 10, 10], True
+    )
+    query, key = random(TOKENS, HEADS * SIZE), random(TOKENS, SIZE)
+    for _ in range(3):
+        positions = torch.randint(0, 512, (3, TOKENS))
+        expected = embedding.forward_native(positions, query, key)
+        with set_forward_context(None, get_current_vllm_config()):
+            for _ in range(2):  # layers
+                both = embedding.forward_cpu(positions, query.clone(), key.clone())
+                torch.testing.assert_close(both, expected, rtol=0.016, atol=0.02)
