@@ -1,12 +1,10 @@
 """How vLLM runs on a machine without GPU: precision, threads, memory, and what a start imports."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from qwen_ocr_serve.installation import Installation, LaunchError
 from qwen_ocr_serve.settings import ServeSettings
 
-KERNEL_PROVIDER = "qwen_ocr_cpu"  # see `cpu_kernels`
 # vLLM's own choice on a CPU is nearly all of the machine's memory, or a refusal to start.
 _KV_CACHE_GIB = 4.0
 # vLLM writes zeros to all of it at the start, which takes a second for each half GiB. In 16 bits,
@@ -29,23 +27,14 @@ The server itself has one, because threads do not survive the copying.
 """
 
 
-def flags(
-    settings: ServeSettings, installation: Installation, extra: Sequence[str]
-) -> dict[str, str]:
-    """vLLM's flags with their values; a flag without value has an empty one.
-
-    `extra` are the flags that the user gives to vLLM.
-    """
+def flags(settings: ServeSettings, installation: Installation) -> dict[str, str]:
+    """vLLM's flags with their values; a flag without value has an empty one."""
     flags = {"--kv-cache-memory-bytes": str(int(kv_cache_gib(settings, installation) * 2**30))}
     if computes_in_32_bits(settings, installation):
         flags["--dtype"] = "float32"
     # Compiling makes a single request 1.4 times as fast, and the first start half a minute longer;
     # `-- --no-enforce-eager` turns it on.
     flags["--enforce-eager"] = ""
-    if "--no-enforce-eager" not in extra:
-        flags["--ir-op-priority"] = json.dumps(
-            {"rms_norm": KERNEL_PROVIDER, "fused_add_rms_norm": KERNEL_PROVIDER}
-        )
     return flags
 
 

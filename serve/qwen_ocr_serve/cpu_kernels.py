@@ -11,51 +11,33 @@ from typing import Any
 import torch
 from torch import Tensor
 from vllm import _custom_ops as kernels
-from vllm import ir
 from vllm.forward_context import ForwardContext, get_forward_context, is_forward_context_available
+from vllm.model_executor.layers.layernorm import RMSNorm
 from vllm.model_executor.layers.rotary_embedding.mrope import (
     MRotaryEmbedding,
     apply_interleaved_rope,
 )
 
-from qwen_ocr_serve.cpu import KERNEL_PROVIDER
 
-
-def _plain(x: Tensor, weight: Tensor | None, variance_size: int | None) -> bool:
-    return variance_size is None and weight is not None and weight.dtype == x.dtype
-
-
-@ir.ops.rms_norm.register_impl(
-    KERNEL_PROVIDER,
-    supports_args=lambda x, weight, epsilon, variance_size=None: _plain(x, weight, variance_size),
-)
-def rms_norm(
-    x: Tensor, weight: Tensor | None, epsilon: float, variance_size: int | None = None
-) -> Tensor:
+@RMSNorm.register_oot
+class CompiledRMSNorm(RMSNorm):
     """Root-mean-square normalization of the last dimension, weighted."""
-    x = x.contiguous()  # the kernel takes it for granted
-    normalized = torch.empty_like(x)
-    kernels.rms_norm(normalized, x, weight, epsilon)
-    return normalized
 
-
-@ir.ops.fused_add_rms_norm.register_impl(
-    KERNEL_PROVIDER,
-    supports_args=lambda x, x_residual, weight, epsilon, variance_size=None: _plain(
-        x, weight, variance_size
-    ),
-    inplace=True,
-)
-def fused_add_rms_norm(
-    x: Tensor,
-    x_residual: Tensor,
-    weight: Tensor | None,
-    epsilon: float,
-    variance_size: int | None = None,
-) -> tuple[Tensor, Tensor]:
-    """The sum of `x` and `x_residual`, normalized and as it is, in their places."""
-    kernels.fused_add_rms_norm(x, x_residual, weight, epsilon)
-    return x, x_residual
+    def forward_cpu(
+        self, x: Tensor, residual: Tensor | None = None
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """`x` normalized; or the sum of both, normalized and as it is, in their places."""
+        plain = self.has_weight and self.variance_size_override is None
+        if not plain or self.weight.dtype != x.dtype:
+            normalized: Tensor | tuple[Tensor, Tensor] = self.forward_native(x, residual)
+            return normalized
+        if residual is None:
+            x = x.contiguous()  # the kernel takes it for granted
+            normalized = torch.empty_like(x)
+            kernels.rms_norm(normalized, x, self.weight, self.variance_epsilon)
+            return normalized
+        kernels.fused_add_rms_norm(x, residual, self.weight, self.variance_epsilon)
+        return x, residual
 
 
 @MRotaryEmbedding.register_oot

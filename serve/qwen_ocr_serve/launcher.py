@@ -109,7 +109,7 @@ def plan(
     if settings.kv_cache_gib is not None:
         flags["--kv-cache-memory-bytes"] = str(int(settings.kv_cache_gib * 2**30))
     if installation.cpu:
-        flags |= cpu.flags(settings, installation, extra)
+        flags |= cpu.flags(settings, installation)
     # Swagger's files from vLLM's own package: the documentation works without internet access.
     switches = ["--enable-offline-docs"] if settings.docs else ["--disable-fastapi-docs"]
     # The guard writes a line for each request, with its id.

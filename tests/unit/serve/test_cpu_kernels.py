@@ -6,19 +6,17 @@ from unittest.mock import patch
 
 import pytest
 import torch
-from vllm import ir
 from vllm.config import VllmConfig, get_current_vllm_config, set_current_vllm_config
 from vllm.forward_context import set_forward_context
+from vllm.model_executor.layers.layernorm import RMSNorm
 from vllm.model_executor.layers.rotary_embedding.mrope import MRotaryEmbedding
 from vllm.platforms import current_platform
 from vllm.utils.torch_utils import set_default_torch_dtype
 
-from qwen_ocr_serve.cpu import KERNEL_PROVIDER
-
 if not current_platform.is_cpu():
     pytest.skip("vLLM is not built for CPUs", allow_module_level=True)
 
-from qwen_ocr_serve.cpu_kernels import CompiledMRotaryEmbedding
+from qwen_ocr_serve.cpu_kernels import CompiledMRotaryEmbedding, CompiledRMSNorm
 
 TOKENS, HEADS, SIZE = 33, 3, 64
 
@@ -39,28 +37,34 @@ def random(*shape: int) -> torch.Tensor:
     return torch.randn(shape)
 
 
+def norm(*, has_weight: bool = True) -> RMSNorm:
+    """With random weights."""
+    norm = RMSNorm(SIZE, has_weight=has_weight)
+    assert isinstance(norm, CompiledRMSNorm)
+    norm.weight.data = random(SIZE)
+    return norm
+
+
 def test_normalization() -> None:
-    op, weight = ir.ops.rms_norm, random(SIZE)
     heads = random(TOKENS, 3 * HEADS * SIZE)[:, HEADS * SIZE : 2 * HEADS * SIZE]
     heads = heads.unflatten(1, (HEADS, SIZE))
     assert not heads.is_contiguous()
+    ours = norm()
     for x in (heads, heads[0], random(1, SIZE)):
-        with op.set_priority([KERNEL_PROVIDER]):
-            found = op(x, weight, 1e-6)
-        torch.testing.assert_close(found, op.impls["native"].impl_fn(x, weight, 1e-6))
+        before = x.clone()
+        torch.testing.assert_close(ours.forward_cpu(x), ours.forward_native(x))
+        assert torch.equal(x, before)
 
 
 def test_normalization_of_a_sum() -> None:
-    op, weight = ir.ops.fused_add_rms_norm, random(SIZE)
-    x, residual = random(TOKENS, SIZE), random(TOKENS, SIZE)
-    expected = op.impls["native"].impl_fn(x, residual, weight, 1e-6)
-    with op.set_priority([KERNEL_PROVIDER]):
-        torch.testing.assert_close(op.maybe_inplace(x, residual, weight, 1e-6), expected)
+    ours, x, residual = norm(), random(TOKENS, SIZE), random(TOKENS, SIZE)
+    expected = ours.forward_native(x.clone(), residual.clone())
+    torch.testing.assert_close(ours.forward_cpu(x, residual), expected)
 
 
 def test_without_weights_the_operators_go_on() -> None:
-    with ir.ops.rms_norm.set_priority([KERNEL_PROVIDER, "native"]):
-        assert ir.ops.rms_norm(random(2, SIZE), None, 1e-6).shape == (2, SIZE)
+    x, ours = random(2, SIZE), norm(has_weight=False)
+    torch.testing.assert_close(ours.forward_cpu(x), ours.forward_native(x))
 
 
 @pytest.mark.parametrize("interleaved", [True, False])

@@ -96,10 +96,7 @@ def test_a_model_from_the_hub_keeps_its_id_and_the_network() -> None:
 def test_cpu_flags_stay_off_gpus() -> None:
     gpu, cpu = planned(ServeSettings(), GPU), planned(ServeSettings(), CPU)
     only_cpu = set(flags(cpu)) - set(flags(gpu))
-    kernels = "--ir-op-priority"
-    assert only_cpu == {"--enforce-eager", "--kv-cache-memory-bytes", kernels}
-    compiled = plan(ServeSettings(), CPU, {}, ["--no-enforce-eager"])
-    assert kernels not in flags(compiled)
+    assert only_cpu == {"--enforce-eager", "--kv-cache-memory-bytes"}
     method = "VLLM_WORKER_MULTIPROC_METHOD"
     bundled = {"VLLM_ENABLE_V1_MULTIPROCESSING", "OMP_NUM_THREADS", ENGINE_THREADS, method}
     tunables = "GLIBC_TUNABLES"
