@@ -17,6 +17,7 @@ from vllm.v1.engine.core import EngineCoreProc
 from vllm.v1.serial_utils import MsgpackEncoder
 
 _DEAD = EngineCoreProc.ENGINE_CORE_DEAD
+_process_output_sockets = EngineCoreProc.process_output_sockets
 _LINGER = 4000
 """Milliseconds, vLLM's own, in which a closed socket may still send what it was given."""
 
@@ -31,7 +32,7 @@ class Outbox:
         self._queue = queue
         self._engine_index = engine_index
         self._encoder = MsgpackEncoder()
-        self._lock = Lock()  # the thread that takes requests sends errors
+        self.lock = Lock()  # the thread that takes requests sends errors
 
     def put_nowait(self, output: tuple[int, EngineCoreOutputs] | bytes) -> None:
         """Send the outputs to the server with that index; the end is left to the thread."""
@@ -40,7 +41,7 @@ class Outbox:
             return
         client_index, outputs = output
         outputs.engine_index = self._engine_index
-        with self._lock:
+        with self.lock:
             frames = self._encoder.encode(outputs)
             self._sockets[client_index].send_multipart(frames, copy=False)
 
@@ -50,8 +51,12 @@ def process_output_sockets(
 ) -> None:
     """What the thread does instead: it opens the sockets, and closes them at the end.
 
-    It also sends what was put into the queue before the queue was replaced.
+    It also sends what was put into the queue before the queue was replaced. One of several engines,
+    which report to a coordinator as well, keeps vLLM's thread.
     """
+    if coord_output_path is not None:
+        _process_output_sockets(engine, output_paths, coord_output_path, index)
+        return
     queue: Queue[Any] = engine.output_queue
     with zmq.Context() as context, ExitStack() as stack:
         sockets = [
@@ -62,5 +67,6 @@ def process_output_sockets(
         engine.output_queue = outbox  # type: ignore[assignment]  # nothing is taken out of it
         while (output := queue.get()) != _DEAD:
             outbox.put_nowait(output)
-        for socket in sockets:
-            socket.send(_DEAD)
+        with outbox.lock:
+            for socket in sockets:
+                socket.send(_DEAD)

@@ -89,3 +89,13 @@ def test_outputs_arrive_in_order_at_the_server_that_asked(
         for server in servers:
             assert server.recv() == EngineCoreProc.ENGINE_CORE_DEAD
         thread.result(TIMEOUT)
+
+
+def test_one_of_several_engines_keeps_vllms_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    monkeypatch.setattr(
+        engine_output, "_process_output_sockets", lambda *words: calls.append(words)
+    )
+    engine: Any = SimpleNamespace(output_queue=queue.Queue())
+    engine_output.process_output_sockets(engine, ["ipc://server"], "ipc://coordinator", 7)
+    assert calls == [(engine, ["ipc://server"], "ipc://coordinator", 7)]
