@@ -32,7 +32,7 @@ def flags(settings: ServeSettings, installation: Installation) -> dict[str, str]
     flags = {"--kv-cache-memory-bytes": str(int(kv_cache_gib(settings, installation) * 2**30))}
     if computes_in_32_bits(settings, installation):
         flags["--dtype"] = "float32"
-    # Compiling makes a single request 1.4 times as fast, and the first start half a minute longer;
+    # Compiling makes a single request 1.2 times as fast, and the first start half a minute longer;
     # `-- --no-enforce-eager` turns it on.
     flags["--enforce-eager"] = ""
     return flags
@@ -67,7 +67,7 @@ def engine_threads(
     """In how many threads each server computes the bundled model.
 
     As many as OpenMP's variable was set to, `told`. By default 2 where 32 bits are the faster ones:
-    arithmetic takes most of the time there, and a second thread brought a third to half as much
+    arithmetic takes most of the time there, and a second thread brought a quarter to half as much
     again with 64 requests at once. Elsewhere 1: the second brought less than a fifth, for half as
     much processor time again. Raises `LaunchError` for what OpenMP would ignore.
     """
