@@ -13,7 +13,7 @@ class LaunchError(Exception):
 
 @dataclass(frozen=True)
 class Installation:
-    """What the Python environment holds, as far as the command line depends on it."""
+    """Python environment and processor, as far as the command line depends on them."""
 
     cpu: bool
     """vLLM is the CPU build."""
