@@ -53,6 +53,8 @@ train: $(STAMP) ## train the bundled model anew, for hours; stops and resumes at
 	@cd serve && OMP_NUM_THREADS=1 ../$(BIN)/torchrun --nproc-per-node 2 -m training.train \
 		--out ../$(RUN) --browser ../$(RUN)/browser --minutes $(MINUTES)
 	@cd serve && ../$(BIN)/python -m training.export ../$(RUN)/checkpoint.pt qwen_ocr_serve/mini
+	@cd serve && OMP_NUM_THREADS=1 ../$(BIN)/torchrun --nproc-per-node 2 -m training.draft \
+		qwen_ocr_serve/mini --out ../$(RUN)/draft
 
 # A model directory, or the name of the bundled model; and where the report goes. Readings of a
 # model that was trained anew are not those of the old one: hence --restart.

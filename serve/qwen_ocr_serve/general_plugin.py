@@ -23,7 +23,9 @@ def prepare() -> None:
     the end of its start.
     """
     if current_platform.is_cpu():
-        import qwen_ocr_serve.cpu_kernels  # noqa: F401  # it registers itself
+        # Importing them is all they need.
+        import qwen_ocr_serve.cpu_kernels
+        import qwen_ocr_serve.cpu_speculation  # noqa: F401
 
         if threads := os.environ.get(ENGINE_THREADS):
             spare_what_only_gpus_need()
@@ -55,10 +57,12 @@ def _fork_the_engine(threads: int) -> None:
     vLLM's configuration insists on a fresh interpreter on CPUs, because OpenMP's threads do not
     survive a fork. Here this process has none, and the copy starts its own.
     """
-    # Takes seconds, and the engine needs it. What is registered as a name is imported in yet
+    # Takes seconds, and the engine needs them. What is registered as a name is imported in yet
     # another process, to find out what it can do, unless vLLM remembers that from an earlier start.
+    from vllm.model_executor.models.medusa import Medusa
     from vllm.model_executor.models.qwen3_vl import Qwen3VLForConditionalGeneration
 
+    ModelRegistry.register_model("MedusaModel", Medusa)
     ModelRegistry.register_model(
         Qwen3VLForConditionalGeneration.__name__, Qwen3VLForConditionalGeneration
     )

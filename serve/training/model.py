@@ -14,7 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from qwen_ocr_serve.machine import slow_bfloat16
+
 PATCH = 16
+PRECISION = torch.float32 if slow_bfloat16() else torch.bfloat16
 WHITENING_FLOOR = 0.03  # added to the variances: finer detail than this is mostly noise
 NEIGHBOURS = ((0, -1), (0, 1), (-1, 0), (1, 0), (0, -2), (0, 2))  # (down, right), in patches
 NEIGHBOUR_BLOCKS = 2
@@ -42,14 +45,14 @@ class Shape:
 
 
 class Linear(nn.Linear):
-    """`nn.Linear` that computes, and answers, in bfloat16; its weights stay float32.
+    """`nn.Linear` that computes, and answers, in `PRECISION`; its weights stay float32.
 
     Autocast would do more in bfloat16, attention's gradient for one, which is slower there.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        bias = None if self.bias is None else self.bias.bfloat16()
-        return F.linear(x.bfloat16(), self.weight.bfloat16(), bias)
+        bias = None if self.bias is None else self.bias.to(PRECISION)
+        return F.linear(x.to(PRECISION), self.weight.to(PRECISION), bias)
 
 
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

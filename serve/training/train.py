@@ -150,9 +150,9 @@ def curriculum(progress: float) -> dict[str, Any]:
     }
 
 
-def average_gradients(trainee: Trainee) -> None:
+def average_gradients(network: nn.Module) -> None:
     """Replace each gradient by its mean over the processes."""
-    gradients = [p.grad for p in trainee.parameters() if p.grad is not None]
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
     flat = torch.cat([gradient.flatten() for gradient in gradients])
     dist.all_reduce(flat)
     flat /= dist.get_world_size()

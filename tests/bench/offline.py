@@ -24,6 +24,8 @@ from qwen_ocr_serve import launcher
 from qwen_ocr_serve.installation import Installation
 from qwen_ocr_serve.settings import ServeSettings
 
+PAGES = "receipt"
+"""The kind of image. Each holds more text than is read, so that every token of it is text."""
 MARK = "pages_per_second"
 """Begins a line with a result; vLLM writes its own lines between them."""
 
@@ -75,7 +77,7 @@ def main() -> None:
     from vllm import LLM, SamplingParams
 
     llm = LLM(**engine_arguments())
-    pages = evaluation_pages("line")
+    pages = evaluation_pages(PAGES)
     sampling = SamplingParams(temperature=0.0, max_tokens=tokens, ignore_eos=True)
     for line in sys.stdin:
         count = int(line)

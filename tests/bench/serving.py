@@ -58,7 +58,7 @@ from qwen_ocr_serve.settings import ServeSettings
 
 HERE = Path(__file__).parent
 TOKENS = 100
-"""Length of every forced answer, in tokens: two or three printed lines for the bundled model."""
+"""Length of every forced answer, in tokens: characters, for the bundled model."""
 LEVELS = (1, 4, 16, 64)
 MIN_SPEEDUP = 15.0
 """Limit at 64 concurrent requests, as a multiple of the replaced design's throughput."""
@@ -125,7 +125,7 @@ def against_replaced() -> tuple[dict[str, Any], bool]:
         body = {"image": encoded.partition(",")[2], "text": DEFAULT_PROMPT}
         return Call("/api/v1/ocr", body, TOKENS)
 
-    pages = evaluation_pages("line")
+    pages = evaluation_pages(offline.PAGES)
     rows = []
     with own_server() as server, replaced_server() as url:
         sides = ((server.base_url, new_call, 4), (url, old_call, 1))
@@ -166,7 +166,7 @@ def against_the_limit() -> tuple[dict[str, Any], bool]:
         threads = servers * engine_threads(
             ServeSettings(replicas=servers), installation, os.environ.get("OMP_NUM_THREADS")
         )
-        pages = evaluation_pages("line")
+        pages = evaluation_pages(offline.PAGES)
         http, limit = [], []
         with ready_servers(servers) as url, offline_engine(threads) as read_offline:
             count = SATURATION
