@@ -91,14 +91,25 @@ class Pages:
         return buffer.getvalue()
 
 
-def evaluation_files(kind: str) -> list[Path]:
-    """The images of one kind in `tests/evaluation`."""
-    return sorted((Path(__file__).parents[1] / "evaluation").glob(f"{kind}-*"))
+def evaluation_files(kind: str, least: int = 0) -> list[Path]:
+    """The images of one kind in `tests/evaluation` that show at least so many characters."""
+    folder = Path(__file__).parents[1] / "evaluation"
+    rows = map(json.loads, (folder / "truth.jsonl").read_text("utf-8").splitlines())
+    files = (row["file"] for row in rows if len(row["text"]) >= least)
+    return sorted(folder / file for file in files if file.startswith(f"{kind}-"))
 
 
-def evaluation_pages(kind: str) -> Pages:
-    """The images of one kind in `tests/evaluation`, to be sent."""
-    return Pages(Image.open(file) for file in evaluation_files(kind))
+def evaluation_pages(kind: str, least: int = 0) -> Pages:
+    """The images of one kind that show at least so many characters, to be sent."""
+    return Pages(Image.open(file) for file in evaluation_files(kind, least))
+
+
+def full_pages(tokens: int) -> Pages:
+    """Small images with more text than so many tokens of the bundled model.
+
+    Past the end of its text, what a model writes, and how fast, says nothing.
+    """
+    return evaluation_pages("small", tokens)
 
 
 def percentiles(values: Sequence[float]) -> tuple[float, float, float]:

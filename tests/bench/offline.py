@@ -18,14 +18,12 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from load import chat, evaluation_pages
+from load import chat, full_pages
 
 from qwen_ocr_serve import launcher
 from qwen_ocr_serve.installation import Installation
 from qwen_ocr_serve.settings import ServeSettings
 
-PAGES = "receipt"
-"""The kind of image. Each holds more text than is read, so that every token of it is text."""
 MARK = "pages_per_second"
 """Begins a line with a result; vLLM writes its own lines between them."""
 
@@ -77,7 +75,7 @@ def main() -> None:
     from vllm import LLM, SamplingParams
 
     llm = LLM(**engine_arguments())
-    pages = evaluation_pages(PAGES)
+    pages = full_pages(tokens)
     sampling = SamplingParams(temperature=0.0, max_tokens=tokens, ignore_eos=True)
     for line in sys.stdin:
         count = int(line)

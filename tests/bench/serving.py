@@ -46,7 +46,7 @@ from growth import (
     text_pages,
 )
 from growth_plot import draw
-from load import Load, chat, evaluation_pages, run
+from load import Load, chat, evaluation_pages, full_pages, run
 from load import Request as Call
 from processes import watched
 
@@ -125,7 +125,7 @@ def against_replaced() -> tuple[dict[str, Any], bool]:
         body = {"image": encoded.partition(",")[2], "text": DEFAULT_PROMPT}
         return Call("/api/v1/ocr", body, TOKENS)
 
-    pages = evaluation_pages(offline.PAGES)
+    pages = full_pages(TOKENS)
     rows = []
     with own_server() as server, replaced_server() as url:
         sides = ((server.base_url, new_call, 4), (url, old_call, 1))
@@ -162,11 +162,11 @@ def against_the_limit() -> tuple[dict[str, Any], bool]:
     """
     installation = Installation.detect()
     rows = []
-    for servers in (1, min(installation.cores, MOST_SERVERS)):
+    for servers in sorted({1, min(installation.cores, MOST_SERVERS)}):
         threads = servers * engine_threads(
             ServeSettings(replicas=servers), installation, os.environ.get("OMP_NUM_THREADS")
         )
-        pages = evaluation_pages(offline.PAGES)
+        pages = full_pages(TOKENS)
         http, limit = [], []
         with ready_servers(servers) as url, offline_engine(threads) as read_offline:
             count = SATURATION
@@ -176,8 +176,8 @@ def against_the_limit() -> tuple[dict[str, Any], bool]:
                 http.append(run(url, requests, SATURATION).pages_per_second)
                 limit.append(read_offline(count))
                 print(f"over HTTP {http[-1]:.2f}, offline {limit[-1]:.2f} pages/s", flush=True)
-                count = SATURATION * math.ceil(http[0] * ROUND_SECONDS / SATURATION)
-        # The first warms up, and says how many pages the others need.
+                count = SATURATION * math.ceil(max(http + limit) * ROUND_SECONDS / SATURATION)
+        # The first warms up; the fastest so far says how many pages the next needs.
         speeds = (statistics.median(http[1:]), statistics.median(limit[1:]))
         rows.append((servers, threads, *speeds, speeds[0] / speeds[1]))
     header = ["servers", "threads", "pages/s over HTTP", "offline engine", "ratio"]
