@@ -27,7 +27,7 @@ from training.charset import TOKENIZER
 from training.export import load_weights
 from training.fonts import HELD_OUT_FAMILIES, TRAINING_FAMILIES, FontPicker
 from training.model import Mini, Shape
-from training.train import WARMUP_STEPS, average_gradients, save
+from training.train import WARMUP_STEPS, average_gradients, join, save
 
 HEADS = 2  # the first guesses the token after the next one
 DEPTH = 3  # layers of each head
@@ -114,11 +114,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=20, help="processor minutes of the run")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo")
-    rank = dist.get_rank()
-    torch.manual_seed(options.seed)
+    rank = join(options.out, options.seed)
     mini = Mini(Shape(vocab=TOKENIZER.get_vocab_size()))
     mini.load_state_dict(load_weights(options.model))
     draft = Draft(mini.shape)

@@ -150,6 +150,15 @@ def curriculum(progress: float) -> dict[str, Any]:
     }
 
 
+def join(out: Path, seed: int) -> int:
+    """Make the folder of the run, meet the other process, and tell which of them this one is."""
+    out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
+    torch.manual_seed(seed)
+    dist.init_process_group("gloo")
+    return dist.get_rank()
+
+
 def average_gradients(network: nn.Module) -> None:
     """Replace each gradient by its mean over the processes."""
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
@@ -190,11 +199,7 @@ def main() -> None:
     parser.add_argument("--browser", type=Path, help="folder that browser.py wrote")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo")
-    rank = dist.get_rank()
-    torch.manual_seed(options.seed)
+    rank = join(options.out, options.seed)
     trainee = Trainee(Shape(vocab=TOKENIZER.get_vocab_size()))
     steppers = optimizers(trainee)
     fonts = FontPicker(TRAINING_FAMILIES)
