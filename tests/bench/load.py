@@ -18,6 +18,7 @@ import httpx2
 from PIL import Image
 
 from qwen_ocr import DEFAULT_PROMPT
+from qwen_ocr.evaluation.loading import load_dataset
 
 TIMEOUT = 600.0
 """Seconds for one request: the replaced design makes callers wait for minutes."""
@@ -93,10 +94,8 @@ class Pages:
 
 def evaluation_files(kind: str, least: int = 0) -> list[Path]:
     """The images of one kind in `tests/evaluation` that show at least so many characters."""
-    folder = Path(__file__).parents[1] / "evaluation"
-    rows = map(json.loads, (folder / "truth.jsonl").read_text("utf-8").splitlines())
-    files = (row["file"] for row in rows if len(row["text"]) >= least)
-    return sorted(folder / file for file in files if file.startswith(f"{kind}-"))
+    samples = load_dataset(Path(__file__).parents[1] / "evaluation").samples
+    return sorted(s.path for s in samples if s.kind == kind and len(s.text or "") >= least)
 
 
 def evaluation_pages(kind: str, least: int = 0) -> Pages:
@@ -105,7 +104,7 @@ def evaluation_pages(kind: str, least: int = 0) -> Pages:
 
 
 def full_pages(tokens: int) -> Pages:
-    """Small images with more text than so many tokens of the bundled model.
+    """Small images with text of at least so many tokens of the bundled model.
 
     Past the end of its text, what a model writes, and how fast, says nothing.
     """

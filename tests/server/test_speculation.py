@@ -1,7 +1,6 @@
 """Without GPU the bundled model guesses ahead, and answers as if it did not."""
 
 import base64
-import json
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,12 +12,12 @@ import openai
 import pytest
 
 from qwen_ocr import DEFAULT_PROMPT
+from qwen_ocr.evaluation.loading import load_dataset
 from qwen_ocr.evaluation.metrics import character_errors
 from qwen_ocr_serve.installation import Installation
 
-EVALUATION = Path(__file__).parents[1] / "evaluation"
-ROWS = map(json.loads, (EVALUATION / "truth.jsonl").read_text("utf-8").splitlines())
-PAGES = {row["file"]: row["text"] for row in ROWS if row["file"].startswith("paragraph")}
+SAMPLES = load_dataset(Path(__file__).parents[1] / "evaluation").samples
+PAGES = {sample.path: sample.text or "" for sample in SAMPLES if sample.kind == "paragraph"}
 
 pytestmark = pytest.mark.skipif(not Installation.detect().cpu, reason="a GPU server does not guess")
 
@@ -29,9 +28,9 @@ def sdk(base_url: str) -> Iterator[openai.OpenAI]:
         yield sdk
 
 
-def read(sdk: openai.OpenAI, file: str, **fields: Any) -> str:
+def read(sdk: openai.OpenAI, page: Path, **fields: Any) -> str:
     """The text of an image, with more fields in the request."""
-    image = base64.b64encode((EVALUATION / file).read_bytes()).decode()
+    image = base64.b64encode(page.read_bytes()).decode()
     answer = sdk.chat.completions.create(
         model="mini",
         messages=[
@@ -59,7 +58,7 @@ def guessed(http: httpx2.Client) -> float:
 def test_two_in_five_characters_are_guessed(sdk: openai.OpenAI, http: httpx2.Client) -> None:
     before = guessed(http)
     with ThreadPoolExecutor(8) as pool:
-        texts = list(pool.map(lambda file: read(sdk, file), PAGES))
+        texts = list(pool.map(lambda page: read(sdk, page), PAGES))
     assert guessed(http) - before > 0.4 * sum(map(len, texts))
 
 
@@ -72,11 +71,11 @@ def test_answers_drawn_at_random_are_of_the_page_as_well(sdk: openai.OpenAI) -> 
         {"temperature": 0.5, "top_p": 0.9, "seed": 1},
         {"temperature": 0.5, "top_k": 1, "repetition_penalty": 1.01},
     ]
-    calls = [(file, kinds[index % len(kinds)]) for index, file in enumerate(PAGES)]
+    calls = [(page, kinds[index % len(kinds)]) for index, page in enumerate(PAGES)]
     with ThreadPoolExecutor(len(calls)) as pool:
         texts = list(pool.map(lambda call: read(sdk, call[0], **call[1]), calls))
-    for text, (file, kind) in zip(texts, calls, strict=True):
-        assert character_errors(PAGES[file], text).value < 0.2, (file, kind, text)
+    for text, (page, kind) in zip(texts, calls, strict=True):
+        assert character_errors(PAGES[page], text).value < 0.2, (page.name, kind, text)
     alone = read(sdk, calls[2][0], temperature=0.5, top_k=5)  # no other request in its steps
     assert character_errors(PAGES[calls[2][0]], alone).value < 0.2, alone
 
