@@ -99,13 +99,23 @@ def test_cpu_flags_stay_off_gpus() -> None:
     assert only_cpu == {"--enforce-eager", "--kv-cache-memory-bytes", "--speculative-config"}
     method = "VLLM_WORKER_MULTIPROC_METHOD"
     bundled = {"VLLM_ENABLE_V1_MULTIPROCESSING", "OMP_NUM_THREADS", ENGINE_THREADS, method}
-    tunables = "GLIBC_TUNABLES"
-    assert set(cpu.env) - set(gpu.env) == {"PYTHONPATH", tunables, *bundled}
+    tunables, decoders = "GLIBC_TUNABLES", "VLLM_MEDIA_LOADING_THREAD_COUNT"
+    assert set(cpu.env) - set(gpu.env) == {"PYTHONPATH", tunables, decoders, *bundled}
     larger = planned(ServeSettings(model="Qwen/Qwen3-VL-2B-Instruct"), CPU)
     assert not bundled & set(larger.env)
     assert "--speculative-config" not in flags(larger)
     assert larger.env[tunables] == "glibc.malloc.hugetlb=1"
-    assert tunables not in planned(ServeSettings(), CPU, {tunables: ""}).env
+    assert not {tunables, decoders} & set(
+        planned(ServeSettings(), CPU, {tunables: "", decoders: "3"}).env
+    )
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(1, "1"), (2, "2"), (64, "8")])
+def test_images_are_decoded_in_no_more_threads_than_there_are_cores(
+    cores: int, threads: str
+) -> None:
+    env = planned(ServeSettings(), replace(CPU, cores=cores)).env
+    assert env["VLLM_MEDIA_LOADING_THREAD_COUNT"] == threads
 
 
 @pytest.mark.parametrize(
