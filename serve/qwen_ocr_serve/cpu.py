@@ -16,7 +16,7 @@ _KV_CACHE_GIB_BUNDLED = 0.5
 # model on two cores, because fewer addresses have to be looked up, and a start longer by a second.
 # glibc 2.35 and later read it.
 _HUGE_PAGES = "glibc.malloc.hugetlb=1"
-# Images are decoded in 8 threads, which on fewer cores keep each other and the event loop waiting:
+# vLLM decodes images in 8 threads, which on fewer cores keep each other and the event loop waiting:
 # of 256 pages sent at once to two cores, the first reached the engine after 0.4 to 0.8 s with as
 # many threads as cores, and after 0.6 to 1.1 s with 8.
 _DECODERS, _MOST_DECODERS = "VLLM_MEDIA_LOADING_THREAD_COUNT", 8
