@@ -157,12 +157,32 @@ def test_stop_keeps_the_text_and_stops_the_server(
 def test_a_new_picture_replaces_the_one_that_is_being_read(
     page: Page, client: OCRClient, samples: Path
 ) -> None:
-    give(page, samples / "receipt.png")
-    expect(page.locator("#text")).not_to_be_empty()
+    with page.expect_request(CHAT):
+        give(page, samples / "receipt.png")
     give(page, samples / "line.png")
     expect(page.locator("#file")).to_have_text("line.png")
     expect_finish(page, "stop")
     assert text_of(page) == client.ocr(samples / "line.png").text
+
+
+def test_a_new_picture_leaves_nothing_of_the_last_reading(page: Page, samples: Path) -> None:
+    path = samples / "line.png"
+    give(page, path)
+    expect_finish(page, "stop")
+    data = base64.b64encode(path.read_bytes()).decode()
+    # Both in one turn of the browser's event loop: before the picture is prepared.
+    left = page.evaluate(
+        f"""(given) => {{
+            ({DROP})(given);
+            return [
+                document.querySelector("#text").textContent,
+                document.querySelector("#finish").dataset.finish,
+            ];
+        }}""",
+        ["#drop", path.name, "image/png", data],
+    )
+    assert left == ["", ""]
+    expect_finish(page, "stop")
 
 
 def test_bytes_that_need_nothing_are_sent_untouched(page: Page, samples: Path) -> None:

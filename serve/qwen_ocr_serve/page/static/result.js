@@ -56,11 +56,11 @@ export class ResultView {
   #renderFacts(parts) {
     const { reading } = this;
     const facts = element("facts", HTMLElement);
+    const finish = element("finish", HTMLElement);
+    finish.dataset.finish = reading ? (reading.finish ?? "reading") : "";
     facts.hidden = !reading || (reading.finish === "failed" && !reading.text);
     if (!reading || facts.hidden) return;
-    const finish = element("finish", HTMLElement);
     finish.textContent = t(reading.finish ? `finish.${reading.finish}` : "reading");
-    finish.dataset.finish = reading.finish ?? "reading";
     const mean = meanConfidence(parts);
     element("confidence", HTMLElement).hidden = mean === null;
     element("numbers", HTMLElement).replaceChildren(
