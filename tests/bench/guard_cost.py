@@ -13,7 +13,6 @@ standard errors over the pairs, machine and versions; exits with 1 when a limit 
 import asyncio
 import base64
 import contextlib
-import math
 import os
 import signal
 import statistics
@@ -164,11 +163,6 @@ def measure() -> tuple[list[list[float]], list[list[float]]]:
     return latencies, rates
 
 
-def mean_and_error(figures: Sequence[float]) -> tuple[float, float]:
-    """The mean of the pairs and its standard error."""
-    return statistics.mean(figures), statistics.stdev(figures) / math.sqrt(len(figures))
-
-
 def cells(figures: Sequence[float]) -> str:
     """Mean, and the servers one by one."""
     each = ", ".join(map(report.rounded, figures))
@@ -180,8 +174,8 @@ def main() -> int:
     latencies, rates = measure()
     latency, plain_latency = zip(*latencies, strict=True)
     rate, plain_rate = zip(*rates, strict=True)
-    extra, extra_error = mean_and_error([a - b for a, b in latencies])
-    share, share_error = mean_and_error([a / b for a, b in rates])
+    extra, extra_error = report.mean_and_error([a - b for a, b in latencies])
+    share, share_error = report.mean_and_error([a / b for a, b in rates])
     latency_kept, rate_kept = extra <= MAX_EXTRA_MS, share >= MIN_THROUGHPUT
     header = ("what", "guarded", "plain vLLM", "difference", "limit", "kept")
     rows = [

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
+import statistics
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -52,6 +54,11 @@ def show(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) ->
         table.add_row(*[rounded(cell) if isinstance(cell, float) else str(cell) for cell in row])
     # In a file, no line is broken to fit a terminal.
     Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def mean_and_error(figures: Sequence[float]) -> tuple[float, float]:
+    """The mean of several measurements of one thing, and its standard error."""
+    return statistics.mean(figures), statistics.stdev(figures) / math.sqrt(len(figures))
 
 
 def rounded(number: float) -> str:
