@@ -36,6 +36,10 @@ _OWN_FLAGS = {
     "-asc": "there is one API server; use --replicas for more",
     "--grpc": "this server speaks HTTP",
 }
+# How long a connection stays open between two requests. With vLLM's 5 s, a client or a proxy that
+# keeps it for longer may send into one that is just being closed; nginx and AWS's balancers keep
+# theirs for 60 s.
+_IDLE_SECONDS = "75"
 _STARTUP_DIR = Path(__file__).with_name("startup")
 
 
@@ -125,8 +129,8 @@ def plan(
         env |= cpu.variables(settings, installation, environ)
     if local is not None:
         env["HF_HUB_OFFLINE"] = "1"
-    if "VLLM_NO_USAGE_STATS" not in environ:
-        env["VLLM_NO_USAGE_STATS"] = "1"
+    defaults = {"VLLM_NO_USAGE_STATS": "1", "VLLM_HTTP_TIMEOUT_KEEP_ALIVE": _IDLE_SECONDS}
+    env |= {name: value for name, value in defaults.items() if name not in environ}
     if installation.cpu or installation.torchvision_differs:
         paths = [str(_STARTUP_DIR), environ.get("PYTHONPATH", "")]
         env["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)

@@ -10,8 +10,6 @@ Prints the median milliseconds of a request and requests per second, the differe
 standard errors over the pairs, machine and versions; exits with 1 when a limit is missed.
 """
 
-import asyncio
-import base64
 import contextlib
 import os
 import signal
@@ -22,10 +20,10 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import report
+from load import chat, run
 
 from qwen_ocr_serve.installation import Installation
 from qwen_ocr_serve.launcher import plan
@@ -33,7 +31,6 @@ from qwen_ocr_serve.local_server import START_TIMEOUT, free_port
 from qwen_ocr_serve.settings import ServeSettings
 
 PAGE = Path(__file__).parents[1] / "samples" / "receipt.png"
-CHAT = "/v1/chat/completions"
 PAIRS = 8
 ROUNDS = 80
 """Single requests, of one token, to each server."""
@@ -96,58 +93,34 @@ def wait_until_ready(process: subprocess.Popen[bytes], root: str) -> None:
     raise SystemExit(f"a server was not ready after {START_TIMEOUT:.0f} s")
 
 
-def request(max_tokens: int) -> dict[str, Any]:
-    """A page to read, with an answer of exactly so many tokens."""
-    url = "data:image/png;base64," + base64.b64encode(PAGE.read_bytes()).decode()
-    content = [
-        {"type": "image_url", "image_url": {"url": url}},
-        {"type": "text", "text": "Read all the text in the image."},
-    ]
-    return {
-        "messages": [{"role": "user", "content": content}],
-        "max_tokens": max_tokens,
-        "ignore_eos": True,
-    }
-
-
 def one_by_one(roots: list[str]) -> list[float]:
     """Median milliseconds of a request, for each server."""
-    body = request(1)
+    call = chat("mini", PAGE.read_bytes(), 1)
     taken: list[list[float]] = [[] for _ in roots]
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(httpx2.Client(base_url=root, timeout=120)) for root in roots]
         for _ in range(ROUNDS):
             for client, seconds in zip(clients, taken, strict=True):
                 started = time.perf_counter()
-                client.post(CHAT, json=body).raise_for_status()
+                client.post(call.path, json=call.body).raise_for_status()
                 seconds.append(time.perf_counter() - started)
     # The first requests also warm up what is built at first use.
     return [statistics.median(seconds[5:]) * 1000 for seconds in taken]
 
 
-async def at_once(roots: list[str]) -> list[float]:
+def at_once(roots: list[str]) -> list[float]:
     """Requests per second, the median of the rounds, for each server; they take turns at being
     the first of a round."""
-    body = request(40)
-    gate = asyncio.Semaphore(CONCURRENCY)
+    calls = [chat("mini", PAGE.read_bytes(), 40)] * BATCH
     rates: list[list[float]] = [[] for _ in roots]
-
-    async def one(client: httpx2.AsyncClient) -> None:
-        async with gate:
-            (await client.post(CHAT, json=body)).raise_for_status()
-
-    async with contextlib.AsyncExitStack() as stack:
-        clients = [
-            await stack.enter_async_context(httpx2.AsyncClient(base_url=root, timeout=600))
-            for root in roots
-        ]
-        turns = list(zip(clients, rates, strict=True))
-        for _ in range(BATCHES):
-            turns.reverse()
-            for client, rate in turns:
-                started = time.perf_counter()
-                await asyncio.gather(*(one(client) for _ in range(BATCH)))
-                rate.append(BATCH / (time.perf_counter() - started))
+    turns = list(zip(roots, rates, strict=True))
+    for _ in range(BATCHES):
+        turns.reverse()
+        for root, rate in turns:
+            load = run(root, calls, CONCURRENCY)
+            if load.failed:
+                raise SystemExit(f"{load.failed} of {BATCH} requests to {root} failed")
+            rate.append(load.pages_per_second)
     return [statistics.median(rate[1:]) for rate in rates]
 
 
@@ -159,7 +132,7 @@ def measure() -> tuple[list[list[float]], list[list[float]]]:
         with server(guarded=first) as one, server(guarded=not first) as other:
             roots = [one, other] if first else [other, one]
             latencies.append(one_by_one(roots))
-            rates.append(asyncio.run(at_once(roots)))
+            rates.append(at_once(roots))
     return latencies, rates
 
 

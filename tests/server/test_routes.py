@@ -1,13 +1,18 @@
 """The routes that the plugin adds, over real HTTP to a real engine."""
 
 import base64
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import datetime
+from http.client import HTTPConnection
 from importlib.metadata import version
 from typing import Any
 
 import httpx2
 import pytest
+
+from qwen_ocr_serve.local_server import LocalServer
 
 OCR = "/api/v1/ocr"
 
@@ -139,3 +144,12 @@ def test_the_root_tells_name_and_version(http: httpx2.Client) -> None:
     body = http.get("/").json()
     assert body == {"name": "qwen-ocr", "version": version("qwen-ocr"), "docs": "/docs"}
     assert http.get(body["docs"]).status_code == 200
+
+
+def test_a_connection_outlives_a_pause(server: LocalServer) -> None:
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=10)
+    with closing(connection):
+        for pause in (0, 6):  # vLLM alone closes it after 5 s
+            time.sleep(pause)
+            connection.request("GET", "/health")
+            assert connection.getresponse().read()

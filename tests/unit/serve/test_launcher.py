@@ -256,11 +256,12 @@ def test_which_processor_is_slow_with_16_bits(
 
 
 def test_what_the_environment_already_says_is_kept() -> None:
-    environ = {"VLLM_PLUGINS": "other", "PYTHONPATH": "/lib", "VLLM_NO_USAGE_STATS": "0"}
+    kept = {"VLLM_NO_USAGE_STATS": "0", "VLLM_HTTP_TIMEOUT_KEEP_ALIVE": "5"}
+    environ = {"VLLM_PLUGINS": "other", "PYTHONPATH": "/lib", **kept}
     env = planned(ServeSettings(), CPU, environ).env
     assert env["VLLM_PLUGINS"] == "other,qwen_ocr"
     assert env["PYTHONPATH"].endswith(":/lib")
-    assert "VLLM_NO_USAGE_STATS" not in env
+    assert not set(kept) & set(env)
 
 
 def test_extra_flags_come_last() -> None:
