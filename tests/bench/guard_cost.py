@@ -2,10 +2,11 @@
 
 Pairs of servers of the same vLLM, with the same flags, the same model and the same requests: one as
 `qwen-ocr serve` starts it, one without our middleware, plugin and media connector, which writes
-uvicorn's line for each request, as vLLM does, instead of the guard's. Both run at the same time,
-and requests alternate between them, so that other load on the machine falls on both; one is idle
-while the other is measured. The first of two to be started is the slower one, even of the same
-kind, so there are several pairs, in turn with the one and the other first, and their mean counts.
+uvicorn's line for each request, as vLLM does, instead of the guard's. Both run at the same time, so
+that other load on the machine falls on both: single requests alternate between them, and of
+concurrent ones each server gets as many while the other is stopped for a moment, in turn. The first
+of two to be started is the slower one, even of the same kind, so there are several pairs, in turn
+with the one and the other first, and their mean counts.
 Prints the median milliseconds of a request and requests per second, the differences with their
 standard errors over the pairs, machine and versions; exits with 1 when a limit is missed.
 """
@@ -18,12 +19,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import httpx2
 import report
 from load import chat, run
+from turns import take_turns
 
 from qwen_ocr_serve.installation import Installation
 from qwen_ocr_serve.launcher import plan
@@ -34,11 +37,9 @@ PAGE = Path(__file__).parents[1] / "samples" / "receipt.png"
 PAIRS = 8
 ROUNDS = 80
 """Single requests, of one token, to each server."""
-BATCHES = 7
-"""Rounds of concurrent requests to each server, the first of which warms up."""
 CONCURRENCY = 32
-BATCH = 128
-"""Requests in a round."""
+BATCH = 768
+"""Concurrent requests to each server."""
 MAX_EXTRA_MS = 1.0
 """Limit for the median of single requests, in milliseconds more than plain vLLM."""
 MIN_THROUGHPUT = 0.98
@@ -50,8 +51,8 @@ OUR_VARIABLES = ("VLLM_PLUGINS", "VLLM_MEDIA_CONNECTOR")
 
 
 @contextlib.contextmanager
-def server(*, guarded: bool) -> Iterator[str]:
-    """Start a server and give its root; it is stopped at the end."""
+def server(*, guarded: bool) -> Iterator[tuple[str, int]]:
+    """Start a server and give its root and its process group; it is stopped at the end."""
     port = free_port()
     launch = plan(ServeSettings(port=port), Installation.detect(), os.environ)
     argv, env = launch.argv, launch.env
@@ -72,7 +73,7 @@ def server(*, guarded: bool) -> Iterator[str]:
         try:
             root = f"http://127.0.0.1:{port}"
             wait_until_ready(process, root)
-            yield root
+            yield root, process.pid
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(60)
@@ -108,20 +109,19 @@ def one_by_one(roots: list[str]) -> list[float]:
     return [statistics.median(seconds[5:]) * 1000 for seconds in taken]
 
 
-def at_once(roots: list[str]) -> list[float]:
-    """Requests per second, the median of the rounds, for each server; they take turns at being
-    the first of a round."""
-    calls = [chat("mini", PAGE.read_bytes(), 40)] * BATCH
-    rates: list[list[float]] = [[] for _ in roots]
-    turns = list(zip(roots, rates, strict=True))
-    for _ in range(BATCHES):
-        turns.reverse()
-        for root, rate in turns:
-            load = run(root, calls, CONCURRENCY)
-            if load.failed:
-                raise SystemExit(f"{load.failed} of {BATCH} requests to {root} failed")
-            rate.append(load.pages_per_second)
-    return [statistics.median(rate[1:]) for rate in rates]
+def at_once(roots: list[str], groups: list[int]) -> list[float]:
+    """Requests per second, for each server."""
+    call = chat("mini", PAGE.read_bytes(), 40)
+
+    def load_on(root: str, count: int, clock: Callable[[], float]) -> float:
+        load = run(root, [call] * count, CONCURRENCY, clock=clock)
+        if load.failed:
+            raise SystemExit(f"{load.failed} of {count} requests to {root} failed")
+        return load.pages_per_second
+
+    for root in roots:
+        load_on(root, 4 * CONCURRENCY, time.perf_counter)  # warms up
+    return take_turns(groups, [partial(load_on, root, BATCH) for root in roots])
 
 
 def measure() -> tuple[list[list[float]], list[list[float]]]:
@@ -130,9 +130,9 @@ def measure() -> tuple[list[list[float]], list[list[float]]]:
     for pair in range(PAIRS):
         first = pair % 2 == 0
         with server(guarded=first) as one, server(guarded=not first) as other:
-            roots = [one, other] if first else [other, one]
+            roots, groups = map(list, zip(*([one, other] if first else [other, one]), strict=True))
             latencies.append(one_by_one(roots))
-            rates.append(at_once(roots))
+            rates.append(at_once(roots, groups))
     return latencies, rates
 
 
@@ -144,6 +144,8 @@ def cells(figures: Sequence[float]) -> str:
 
 def main() -> int:
     """Print the report; 0 when both limits are kept."""
+    # SIGTERM unwinds like Ctrl-C, so that no server is left.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     latencies, rates = measure()
     latency, plain_latency = zip(*latencies, strict=True)
     rate, plain_rate = zip(*rates, strict=True)

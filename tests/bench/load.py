@@ -10,7 +10,7 @@ import json
 import math
 import statistics
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from PIL import Image
 from qwen_ocr import DEFAULT_PROMPT
 from qwen_ocr.evaluation.loading import load_dataset
 
+TOKENS = 100
+"""Length of a forced answer, in tokens: characters, for the bundled model."""
 TIMEOUT = 600.0
 """Seconds for one request: the replaced design makes callers wait for minutes."""
 
@@ -121,17 +123,26 @@ def percentiles(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def run(
-    base_url: str, requests: Sequence[Request], concurrency: int, api_key: str | None = None
+    base_url: str,
+    requests: Sequence[Request],
+    concurrency: int,
+    api_key: str | None = None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Load:
     """Send all requests, `concurrency` at a time, and wait for every answer.
 
-    A failed request counts as failed, and its latency and tokens do not count.
+    A failed request counts as failed, and its latency and tokens do not count. All times are taken
+    from the clock, in seconds.
     """
-    return asyncio.run(_run(base_url.rstrip("/"), requests, concurrency, api_key))
+    return asyncio.run(_run(base_url.rstrip("/"), requests, concurrency, api_key, clock))
 
 
 async def _run(
-    base_url: str, requests: Sequence[Request], concurrency: int, api_key: str | None
+    base_url: str,
+    requests: Sequence[Request],
+    concurrency: int,
+    api_key: str | None,
+    clock: Callable[[], float],
 ) -> Load:
     latencies: list[float] = []
     answers: list[tuple[Request, bytes]] = []
@@ -142,12 +153,12 @@ async def _run(
 
     async def caller(session: aiohttp.ClientSession) -> None:
         for request, body in waiting:
-            started = time.perf_counter()
+            started = clock()
             with contextlib.suppress(aiohttp.ClientError, TimeoutError):
                 async with session.post(base_url + request.path, data=body) as response:
                     response.raise_for_status()
                     answer = await response.read()
-                latencies.append(time.perf_counter() - started)
+                latencies.append(clock() - started)
                 answers.append((request, answer))
 
     headers = {"Content-Type": "application/json"}
@@ -160,9 +171,9 @@ async def _run(
         connector=aiohttp.TCPConnector(limit=concurrency),
     ) as session:
         await asyncio.gather(*[_connect(session, base_url) for _ in range(concurrency)])
-        started = time.perf_counter()
+        started = clock()
         await asyncio.gather(*[caller(session) for _ in range(concurrency)])
-        seconds = time.perf_counter() - started
+        seconds = clock() - started
     tokens = 0
     for request, answer in answers:
         usage = json.loads(answer).get("usage") or {}

@@ -1,8 +1,9 @@
 """The limit: vLLM's offline engine, no HTTP. `python tests/bench/offline.py TOKENS`.
 
-For each number on its standard input it reads so many images at once with the very engine arguments
-that `qwen-ocr serve` uses, each answer TOKENS long, and prints "pages_per_second" and how many.
-Images are decoded and prepared within that time, as the server does it, and none comes twice.
+For each number on its standard input it draws so many images and says READY. At the next line, it
+reads all of them at once with the very engine arguments that `qwen-ocr serve` uses, each answer
+TOKENS long, and says DONE. Images are decoded and prepared in between, as the server does it, and
+none comes twice.
 
 It is to be started with the `environment` for a number of threads. With one, the engine has a
 process of its own, as the server's has. With more it computes in this one, which is faster: 39
@@ -14,7 +15,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,8 +24,8 @@ from qwen_ocr_serve import launcher
 from qwen_ocr_serve.installation import Installation
 from qwen_ocr_serve.settings import ServeSettings
 
-MARK = "pages_per_second"
-"""Begins a line with a result; vLLM writes its own lines between them."""
+READY, DONE = "pages are ready", "pages are read"
+"""Lines of its standard output, among which vLLM writes its own."""
 
 
 def environment(threads: int) -> dict[str, str]:
@@ -78,13 +78,12 @@ def main() -> None:
     pages = full_pages(tokens)
     sampling = SamplingParams(temperature=0.0, max_tokens=tokens, ignore_eos=True)
     for line in sys.stdin:
-        count = int(line)
-        conversations = [chat("", image).body["messages"] for image in pages.take(count)]
-        started = time.perf_counter()
+        conversations = [chat("", image).body["messages"] for image in pages.take(int(line))]
+        print(READY, flush=True)
+        sys.stdin.readline()
         outputs = llm.chat(conversations, sampling, use_tqdm=False)
-        speed = count / (time.perf_counter() - started)
         assert all(len(output.outputs[0].token_ids) == tokens for output in outputs)
-        print(MARK, speed, flush=True)
+        print(DONE, flush=True)
 
 
 if __name__ == "__main__":

@@ -7,31 +7,25 @@ Sections: `replaced` (the design that this product replaced), `limit` (vLLM's of
 `engines` (Tesseract and RapidOCR), `growth` (concurrency, image size, length of text), `start`
 (cold start by process and phase). All by default.
 With `--base-url` only `growth` over concurrency runs, against that server, whatever serves it.
-Both sides of a comparison are measured one after the other, or in turn while the other is idle, on
-the same machine with nothing else on it; each server is warmed up with the same kind of work first,
-and no image is sent to a server twice. The growth is drawn beside FILE, as SVG. Exits with 1 when a
-limit is missed.
+Both sides of a comparison are measured on the same machine with nothing else on it, one after the
+other, in turn while the other is idle, or in turn while it is stopped; each server is warmed up
+with the same kind of work first, and no image is sent to a server twice. The growth is drawn beside
+FILE, as SVG. Exits with 1 when a limit is missed.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
-import statistics
+import signal
 import subprocess
 import sys
-import tempfile
-import time
-import urllib.request
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import cold_start
-import offline
 import report
 from growth import (
     CALLERS,
@@ -46,74 +40,21 @@ from growth import (
     text_pages,
 )
 from growth_plot import draw
-from load import Load, chat, evaluation_pages, full_pages, run
+from limit import against_the_limit
+from load import TOKENS, Load, chat, evaluation_pages, full_pages, run
 from load import Request as Call
 from processes import watched
+from servers import own_server, replaced_server
 
 from qwen_ocr import DEFAULT_PROMPT
-from qwen_ocr_serve.cpu import engine_threads
-from qwen_ocr_serve.installation import Installation
-from qwen_ocr_serve.local_server import START_TIMEOUT, LocalServer, free_port
-from qwen_ocr_serve.settings import ServeSettings
 
-HERE = Path(__file__).parent
-TOKENS = 100
-"""Length of every forced answer, in tokens: characters, for the bundled model."""
 LEVELS = (1, 4, 16, 64)
 MIN_SPEEDUP = 15.0
 """Limit at 64 concurrent requests, as a multiple of the replaced design's throughput."""
-MIN_OF_LIMIT = 0.97
-"""Limit at saturation, as a share of the offline engine's throughput."""
-SATURATION = 256
-"""Pages at once with which the engine is full."""
-MOST_SERVERS = 4
-"""So many servers at most for the limit of the whole machine, each of which takes 2 GB."""
-ROUND_SECONDS = 30.0
-"""Least length of a round over HTTP: when it begins, the engine waits for half a second."""
 ROUNDS = 3
 """Rounds, of which the middle one counts."""
-LIMIT_PAIRS = 5
-"""Pairs of a round over HTTP and one without it; the mean of their ratios counts."""
 MAX_START = 15.0
 """Limit for a start after the first, in seconds from the command to the first answer."""
-
-
-@contextmanager
-def own_server(*arguments: str) -> Iterator[LocalServer]:
-    """A ready server with the bundled model, its log in a temporary folder."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        LocalServer(Path(folder, "server.log"), arguments) as server,
-    ):
-        server.wait_until_ready()
-        yield server
-
-
-def wait_for(url: str) -> None:
-    """Block until `/health` answers at this address; `TimeoutError` if it does not."""
-    deadline = time.monotonic() + START_TIMEOUT
-    while time.monotonic() < deadline:
-        try:
-            urllib.request.urlopen(f"{url}/health", timeout=5).close()
-            return
-        except OSError:
-            time.sleep(0.2)
-    raise TimeoutError(f"{url} was not ready after {START_TIMEOUT:.0f} s")
-
-
-@contextmanager
-def replaced_server() -> Iterator[str]:
-    """The address of the replaced design's server."""
-    port = free_port()
-    command = [sys.executable, str(HERE / "replaced.py"), str(port), str(TOKENS)]
-    process = subprocess.Popen(command)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        wait_for(url)
-        yield url
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def against_replaced() -> tuple[dict[str, Any], bool]:
@@ -129,7 +70,7 @@ def against_replaced() -> tuple[dict[str, Any], bool]:
 
     pages = full_pages(TOKENS)
     rows = []
-    with own_server() as server, replaced_server() as url:
+    with own_server() as server, replaced_server(TOKENS) as url:
         sides = ((server.base_url, new_call, 4), (url, old_call, 1))
         for level in LEVELS:
             for side, call, _ in sides:
@@ -157,79 +98,12 @@ def against_replaced() -> tuple[dict[str, Any], bool]:
     return {"header": header, "rows": rows}, kept
 
 
-def against_the_limit() -> tuple[dict[str, Any], bool]:
-    """Pages per second over HTTP and without it, the same engine arguments and kind of images.
-
-    Once with one server, as it is by default, and once with one for each core.
-    """
-    installation = Installation.detect()
-    rows = []
-    for servers in sorted({1, min(installation.cores, MOST_SERVERS)}):
-        threads = servers * engine_threads(
-            ServeSettings(replicas=servers), installation, os.environ.get("OMP_NUM_THREADS")
-        )
-        pages = full_pages(TOKENS)
-        http, limit = [], []
-        with ready_servers(servers) as url, offline_engine(threads) as read_offline:
-            count = SATURATION
-            # In turn, because the speed of a machine changes from minute to minute.
-            for _ in range(1 + LIMIT_PAIRS):
-                requests = [chat("mini", image, TOKENS) for image in pages.take(count)]
-                http.append(run(url, requests, SATURATION).pages_per_second)
-                limit.append(read_offline(count))
-                print(f"over HTTP {http[-1]:.2f}, offline {limit[-1]:.2f} pages/s", flush=True)
-                count = SATURATION * math.ceil(max(http + limit) * ROUND_SECONDS / SATURATION)
-        # The first warms up; the fastest so far says how many pages the next needs.
-        speeds = (statistics.mean(http[1:]), statistics.mean(limit[1:]))
-        ratios = [one / other for one, other in zip(http[1:], limit[1:], strict=True)]
-        rows.append((servers, threads, *speeds, *report.mean_and_error(ratios)))
-    header = ["servers", "threads", "pages/s over HTTP", "offline engine", "ratio", "±"]
-    report.show(f"against the limit, {SATURATION} pages at once", header, rows)
-    return {"header": header, "rows": rows}, all(ratio >= MIN_OF_LIMIT for *_, ratio, _ in rows)
-
-
-@contextmanager
-def ready_servers(count: int) -> Iterator[str]:
-    """The address of so many servers behind a balancer, or of a single one; all of them ready."""
-    with own_server("--replicas", str(count)) as server:
-        if count > 1:
-            for number in range(count):
-                wait_for(f"http://127.0.0.1:{server.port + 1 + number}")
-        yield server.base_url
-
-
-@contextmanager
-def offline_engine(threads: int) -> Iterator[Callable[[int], float]]:
-    """What reads so many pages in the offline engine and returns the pages per second."""
-    process = subprocess.Popen(
-        [sys.executable, str(HERE / "offline.py"), str(TOKENS)],
-        env=offline.environment(threads),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with process as engine:
-        assert engine.stdin is not None
-        assert engine.stdout is not None
-        asked, answers = engine.stdin, engine.stdout
-
-        def read(count: int) -> float:
-            print(count, file=asked, flush=True)
-            for line in answers:
-                if line.startswith(offline.MARK):
-                    return float(line.removeprefix(offline.MARK))
-            raise RuntimeError("the offline engine ended, see above")
-
-        yield read
-        asked.close()
-        answers.read()
-
-
 def against_engines() -> tuple[dict[str, Any], bool]:
     """Pages per second, error rate and memory of this server and of two other engines."""
 
     def measured(*arguments: str) -> dict[str, float]:
-        command = [sys.executable, str(HERE / "engines.py"), *arguments]
+        script = Path(__file__).with_name("engines.py")
+        command = [sys.executable, str(script), *arguments]
         # A process group of its own, whose memory is the engine's.
         done = subprocess.run(
             command, capture_output=True, text=True, check=True, start_new_session=True
@@ -309,6 +183,8 @@ def start() -> tuple[dict[str, Any], bool]:
 
 def main() -> int:
     """Run the sections that were asked for; 0 when every limit is kept."""
+    # SIGTERM unwinds like Ctrl-C, so that no server is left.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     sections = ("replaced", "limit", "engines", "growth", "start")
     parser.add_argument("section", nargs="*", help=f"of {', '.join(sections)}; all if none")
