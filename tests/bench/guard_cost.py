@@ -52,7 +52,7 @@ OUR_VARIABLES = ("VLLM_PLUGINS", "VLLM_MEDIA_CONNECTOR")
 
 @contextlib.contextmanager
 def server(*, guarded: bool) -> Iterator[tuple[str, int]]:
-    """Start a server and give its root and its process group; it is stopped at the end."""
+    """Start a server and give its root and its process; it is stopped at the end."""
     port = free_port()
     launch = plan(ServeSettings(port=port), Installation.detect(), os.environ)
     argv, env = launch.argv, launch.env
@@ -109,7 +109,7 @@ def one_by_one(roots: list[str]) -> list[float]:
     return [statistics.median(seconds[5:]) * 1000 for seconds in taken]
 
 
-def at_once(roots: list[str], groups: list[int]) -> list[float]:
+def at_once(roots: list[str], processes: list[int]) -> list[float]:
     """Requests per second, for each server."""
     call = chat("mini", PAGE.read_bytes(), 40)
 
@@ -121,7 +121,7 @@ def at_once(roots: list[str], groups: list[int]) -> list[float]:
 
     for root in roots:
         load_on(root, 4 * CONCURRENCY, time.perf_counter)  # warms up
-    return take_turns(groups, [partial(load_on, root, BATCH) for root in roots])
+    return take_turns(processes, [partial(load_on, root, BATCH) for root in roots])
 
 
 def measure() -> tuple[list[list[float]], list[list[float]]]:
@@ -130,9 +130,11 @@ def measure() -> tuple[list[list[float]], list[list[float]]]:
     for pair in range(PAIRS):
         first = pair % 2 == 0
         with server(guarded=first) as one, server(guarded=not first) as other:
-            roots, groups = map(list, zip(*([one, other] if first else [other, one]), strict=True))
+            roots, processes = map(
+                list, zip(*([one, other] if first else [other, one]), strict=True)
+            )
             latencies.append(one_by_one(roots))
-            rates.append(at_once(roots, groups))
+            rates.append(at_once(roots, processes))
     return latencies, rates
 
 

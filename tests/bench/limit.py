@@ -31,7 +31,7 @@ MIN_WITHOUT_CORE = 0.93
 """The same where the engine computes with every core, so that HTTP has none of its own.
 
 vLLM's API server and the callers then take 5 ms of a processor a page (of 140, on an EPYC) from an
-engine whose threads wait for each other.
+engine whose threads wait for each other; 0.94 to 0.97 was found there.
 """
 SATURATION = 256
 """Pages at once with which the engine is full."""

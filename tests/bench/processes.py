@@ -31,6 +31,21 @@ def members(group: int) -> list[int]:
     return found
 
 
+def groups(ancestor: int) -> set[int]:
+    """The process groups of a process and of all that descend from it."""
+    family = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                family[int(entry.name)] = _statistics(int(entry.name))[:2]
+            except _GONE:
+                continue
+    found = [ancestor] if ancestor in family else []
+    for member in found:
+        found += [child for child, (parent, _) in family.items() if parent == member]
+    return {family[member][1] for member in found}
+
+
 def _statistics(pid: int) -> list[int]:
     """The numbers of /proc/PID/stat from the parent's process id on, field 4 of its manual."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

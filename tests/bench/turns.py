@@ -5,6 +5,7 @@ the other, then differ by a tenth although nothing else does; slices of a third 
 same machine, and the sides of a pair of rounds differ by a hundredth.
 """
 
+import contextlib
 import os
 import signal
 import threading
@@ -12,15 +13,20 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
+from processes import groups
+
 SLICE = 0.3
 """Seconds in which one side runs and the others are stopped."""
 
 
 class Clock:
-    """Seconds for which a process group has run; it stands still while the group is stopped."""
+    """Seconds for which a process has run; it stands still while that is stopped.
 
-    def __init__(self, group: int) -> None:
-        self._group = group
+    With the process, all that descend from it are stopped, as the servers behind a balancer do.
+    """
+
+    def __init__(self, ancestor: int) -> None:
+        self._groups = groups(ancestor)
         self._ran = 0.0
         self._since: float | None = time.perf_counter()
         self._lock = threading.Lock()
@@ -32,7 +38,7 @@ class Clock:
             return self._ran + time.perf_counter() - since
 
     def stop(self) -> None:
-        """Stop the group, unless it has ended."""
+        """Stop the processes that have not ended."""
         with self._lock:
             self._signal(signal.SIGSTOP)
             if self._since is not None:
@@ -40,27 +46,26 @@ class Clock:
             self._since = None
 
     def go_on(self) -> None:
-        """Let the group run again."""
+        """Let them run again."""
         with self._lock:
             if self._since is None:
                 self._since = time.perf_counter()
             self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
-        try:
-            os.killpg(self._group, number)
-        except ProcessLookupError:
-            return  # whoever waits for an answer of it says so
+        for group in self._groups:
+            with contextlib.suppress(ProcessLookupError):  # whoever waits for it says so
+                os.killpg(group, number)
 
 
-def take_turns(groups: Sequence[int], works: Sequence[Callable[[Clock], float]]) -> list[float]:
-    """Do all works, each with the process group in its place, and return what they return.
+def take_turns(processes: Sequence[int], works: Sequence[Callable[[Clock], float]]) -> list[float]:
+    """Do all works, each with the process in its place, and return what they return.
 
-    A work is called in a thread of its own with its group's clock, which measures how long that
-    took. This process itself is never stopped. When a work has ended, its group runs on, and has to
-    be idle. The first exception of a work is raised; whatever happens, no group stays stopped.
+    A work is called in a thread of its own with its process's clock, which measures how long that
+    took. Whoever calls this is never stopped. When a work has ended, its process runs on, and has
+    to be idle. The first exception of a work is raised; whatever happens, none stays stopped.
     """
-    clocks = [Clock(group) for group in groups]
+    clocks = [Clock(process) for process in processes]
     pool = ThreadPoolExecutor(len(works))
     try:
         for clock in clocks:

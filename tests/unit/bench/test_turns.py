@@ -1,5 +1,6 @@
-"""Work in turns, by processes that do nothing but count."""
+"""Work in turns, by processes that do nothing but wait."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -10,22 +11,42 @@ from pathlib import Path
 import pytest
 from turns import SLICE, Clock, take_turns
 
-COUNT = "import time\nwhile print('.', flush=True) is None: time.sleep(0.01)"
+ANCESTOR = """
+import subprocess
+child = subprocess.Popen(["sleep", "60"], start_new_session=True)
+print(child.pid, flush=True)
+child.wait()
+"""
+"""Has a child in another process group, as a balancer has."""
 
 
 @pytest.fixture
-def groups() -> Iterator[list[int]]:
-    """Two process groups that go on until they are killed."""
-    processes = [
+def families() -> Iterator[list[tuple[int, int]]]:
+    """Two processes, each with its child."""
+    ancestors = [
         subprocess.Popen(
-            [sys.executable, "-c", COUNT], stdout=subprocess.DEVNULL, start_new_session=True
+            [sys.executable, "-c", ANCESTOR],
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         )
         for _ in range(2)
     ]
-    yield [process.pid for process in processes]
-    for process in processes:
-        process.kill()
-        process.wait()
+    found = []
+    for ancestor in ancestors:
+        assert ancestor.stdout is not None
+        found.append((ancestor.pid, int(ancestor.stdout.readline())))
+    yield found
+    for _, child in found:
+        os.kill(child, signal.SIGKILL)  # and then its parent ends
+    for ancestor in ancestors:
+        ancestor.communicate()
+
+
+@pytest.fixture
+def processes(families: list[tuple[int, int]]) -> list[int]:
+    """The two of them without their children."""
+    return [ancestor for ancestor, _ in families]
 
 
 def stopped(pid: int) -> bool:
@@ -33,39 +54,41 @@ def stopped(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
-def test_only_one_runs_at_any_moment_and_its_clock_with_it(groups: list[int]) -> None:
+def test_only_one_runs_at_any_moment_and_its_clock_with_it(
+    families: list[tuple[int, int]],
+) -> None:
     seen: list[tuple[bool, ...]] = []
 
     def work(clock: Clock) -> float:
         started = clock()
         while clock() - started < 2 * SLICE:
-            seen.append(tuple(stopped(group) for group in groups))
+            seen.append(tuple(all(map(stopped, family)) for family in families))
             time.sleep(0.02)
         return clock() - started
 
     began = time.perf_counter()
-    took = take_turns(groups, [work, work])
+    took = take_turns([ancestor for ancestor, _ in families], [work, work])
     assert time.perf_counter() - began >= sum(took) - SLICE
     assert took == pytest.approx([2 * SLICE] * 2, abs=SLICE / 2)
     assert {(True, False), (False, True)} <= set(seen)
     # Both run for a moment when the first has ended, and neither while they change places.
     assert seen.count((False, False)) < len(seen) / 4
-    assert not any(map(stopped, groups))
+    assert not any(stopped(pid) for family in families for pid in family)
 
 
-def test_whoever_is_left_runs_alone(groups: list[int]) -> None:
+def test_whoever_is_left_runs_alone(processes: list[int]) -> None:
     def work(clock: Clock) -> float:
         started, began = clock(), time.perf_counter()
         while clock() - started < 4 * SLICE:
             time.sleep(0.01)
         return time.perf_counter() - began
 
-    _, whole = take_turns(groups, [lambda clock: 0.0, work])
+    _, whole = take_turns(processes, [lambda clock: 0.0, work])
     assert whole == pytest.approx(4 * SLICE, abs=SLICE)
 
 
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit("3 of 4 requests failed")])
-def test_no_group_stays_stopped_whatever_happens(groups: list[int], interrupt: object) -> None:
+def test_nothing_stays_stopped_whatever_happens(processes: list[int], interrupt: object) -> None:
     def fail(clock: Clock) -> float:
         time.sleep(SLICE)
         if interrupt is KeyboardInterrupt:
@@ -75,11 +98,11 @@ def test_no_group_stays_stopped_whatever_happens(groups: list[int], interrupt: o
         raise SystemExit("3 of 4 requests failed")
 
     with pytest.raises((KeyboardInterrupt, SystemExit)):
-        take_turns(groups, [fail, fail])
-    assert not any(map(stopped, groups))
+        take_turns(processes, [fail, fail])
+    assert not any(map(stopped, processes))
 
 
-def test_a_group_that_has_ended_is_no_error_of_the_turns(groups: list[int]) -> None:
+def test_a_process_that_has_ended_is_no_error_of_the_turns(processes: list[int]) -> None:
     process = subprocess.Popen(["true"], start_new_session=True)
     process.wait()
-    assert take_turns([process.pid, groups[0]], [lambda clock: 1.0, lambda clock: 2.0]) == [1, 2]
+    assert take_turns([process.pid, processes[0]], [lambda clock: 1.0, lambda clock: 2.0]) == [1, 2]
