@@ -11,8 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import offline
 import report
@@ -68,7 +67,7 @@ def against_the_limit() -> tuple[dict[str, Any], bool]:
     for servers, threads in configurations():
         with (
             ready_servers(servers, threads) as server,
-            OfflineEngine(servers * threads) as engine,
+            offline_engine(servers * threads) as engine,
         ):
             http, limit = zip(*pairs(server, engine), strict=True)
         ratio, error = report.mean_and_error([a / b for a, b in zip(http, limit, strict=True)])
@@ -114,34 +113,32 @@ def ready_servers(count: int, threads: int) -> Iterator[LocalServer]:
         yield server
 
 
+@contextmanager
+def offline_engine(threads: int) -> Iterator[OfflineEngine]:
+    """The offline engine with so many threads; it is killed when the block fails."""
+    process = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("offline.py")), str(TOKENS)],
+        env=offline.environment(threads),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        yield OfflineEngine(process)
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
+    finally:
+        process.communicate()
+
+
 class OfflineEngine:
-    """The offline engine with so many threads, in a process group of its own."""
+    """What is said to the process of an offline engine, and what it answers."""
 
-    def __init__(self, threads: int) -> None:
-        self._threads = threads
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
         self._count = 0
-        self.process: subprocess.Popen[str]
-
-    def __enter__(self) -> Self:
-        self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("offline.py")), str(TOKENS)],
-            env=offline.environment(self._threads),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if exc_type is not None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.communicate()
 
     def prepare(self, count: int) -> None:
         """Wait until it has so many pages to read."""
