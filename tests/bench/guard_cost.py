@@ -109,8 +109,8 @@ def one_by_one(roots: list[str]) -> list[float]:
     return [statistics.median(seconds[5:]) * 1000 for seconds in taken]
 
 
-def at_once(roots: list[str], processes: list[int]) -> list[float]:
-    """Requests per second, for each server."""
+def at_once(servers: list[tuple[str, int]]) -> list[float]:
+    """Requests per second, for each server, told by its root and its process."""
     call = chat("mini", PAGE.read_bytes(), 40)
 
     def load_on(root: str, count: int, clock: Callable[[], float]) -> float:
@@ -119,9 +119,10 @@ def at_once(roots: list[str], processes: list[int]) -> list[float]:
             raise SystemExit(f"{load.failed} of {count} requests to {root} failed")
         return load.pages_per_second
 
-    for root in roots:
+    for root, _ in servers:
         load_on(root, 4 * CONCURRENCY, time.perf_counter)  # warms up
-    return take_turns(processes, [partial(load_on, root, BATCH) for root in roots])
+    works = [partial(load_on, root, BATCH) for root, _ in servers]
+    return take_turns([process for _, process in servers], works)
 
 
 def measure() -> tuple[list[list[float]], list[list[float]]]:
@@ -130,11 +131,9 @@ def measure() -> tuple[list[list[float]], list[list[float]]]:
     for pair in range(PAIRS):
         first = pair % 2 == 0
         with server(guarded=first) as one, server(guarded=not first) as other:
-            roots, processes = map(
-                list, zip(*([one, other] if first else [other, one]), strict=True)
-            )
-            latencies.append(one_by_one(roots))
-            rates.append(at_once(roots, processes))
+            servers = [one, other] if first else [other, one]
+            latencies.append(one_by_one([root for root, _ in servers]))
+            rates.append(at_once(servers))
     return latencies, rates
 
 

@@ -21,29 +21,31 @@ _GONE = (FileNotFoundError, ProcessLookupError)
 def members(group: int) -> list[int]:
     """The processes of a process group."""
     found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                if os.getpgid(int(entry.name)) == group:
-                    found.append(int(entry.name))
-            except ProcessLookupError:
-                continue
+    for pid in _all():
+        try:
+            if os.getpgid(pid) == group:
+                found.append(pid)
+        except ProcessLookupError:
+            continue
     return found
 
 
 def groups(ancestor: int) -> set[int]:
     """The process groups of a process and of all that descend from it."""
     family = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                family[int(entry.name)] = _statistics(int(entry.name))[:2]
-            except _GONE:
-                continue
+    for pid in _all():
+        try:
+            family[pid] = _statistics(pid)[:2]
+        except _GONE:
+            continue
     found = [ancestor] if ancestor in family else []
     for member in found:
         found += [child for child, (parent, _) in family.items() if parent == member]
     return {family[member][1] for member in found}
+
+
+def _all() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
 
 
 def _statistics(pid: int) -> list[int]:
