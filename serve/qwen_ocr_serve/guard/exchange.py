@@ -102,6 +102,9 @@ class Exchange:
             raise
         finally:
             self._waiting.discard(task)
+            # A cancelled task keeps its traceback, and that this frame, which would keep the task:
+            # a circle that holds the whole request, images too, until garbage is collected.
+            del task
 
     def expire(self, problem: Problem) -> None:
         """End the request with this problem, unless it has ended."""
@@ -163,7 +166,8 @@ class Exchange:
 
     async def refuse(self, problem: Problem) -> None:
         """Answer with this problem, in the form of the route."""
-        self.problem = problem
+        # Its traceback leads to the frames that hold this exchange: see `receive`.
+        self.problem = problem.with_traceback(None)
         form: Any
         if self.route is not None and self.route.dialect == "envelope":
             form = problem.text if self._wants_text else problem.envelope

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from qwen_ocr_serve.guard import observe, problems
 from qwen_ocr_serve.guard.exchange import Exchange, current
+from qwen_ocr_serve.guard.garbage import Garbage
 from qwen_ocr_serve.guard.limits import Queue, read_body
 from qwen_ocr_serve.guard.problems import Problem
 from qwen_ocr_serve.guard.routes import RouteTable
@@ -37,6 +38,7 @@ class Guard:
         self._queue = Queue(settings.max_queued_requests, settings.max_concurrent_per_key)
         self._max_body = int(settings.max_body_mib * 2**20)
         self._settings = settings
+        self._garbage = Garbage()
         self._active: set[Exchange] = set()
         self._draining = False
 
@@ -113,6 +115,7 @@ class Guard:
             limit=self._max_body,
             seconds=self._settings.body_timeout,
         )
+        self._garbage.add(len(body or b""))
         # Half of a character cannot be encoded again, not even in an error that quotes it.
         # Looking for the two bytes first is much faster than the expression: bodies are megabytes.
         halved = body and b"\\u" in body and _SURROGATE.search(body)

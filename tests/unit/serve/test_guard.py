@@ -5,11 +5,13 @@ ways that vLLM cannot be made to.
 """
 
 import asyncio
+import gc
 import json
 import logging
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -23,7 +25,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from qwen_ocr_serve.guard import Guard
+from qwen_ocr_serve.guard import Guard, garbage
+from qwen_ocr_serve.guard.exchange import Exchange
 
 CHAT = "/v1/chat/completions"
 OCR = "/api/v1/ocr"
@@ -38,6 +41,8 @@ async def chat(request: Request) -> Response:
         case "echo":
             headers = {"X-Request-Id": "from-inside"}
             return JSONResponse({"id": request.headers.getlist("x-request-id")}, headers=headers)
+        case "work":
+            return await work(request)
         case "wait":
             return await until_gone(request)
         case "stream":
@@ -54,6 +59,15 @@ async def chat(request: Request) -> Response:
 async def until_gone(request: Request) -> Response:
     while (await request.receive())["type"] != "http.disconnect":
         pass
+    return JSONResponse(None)
+
+
+async def work(request: Request) -> Response:
+    """Answer, and meanwhile see whether the caller leaves, as vLLM does."""
+    listener = asyncio.create_task(until_gone(request))
+    await asyncio.sleep(0)
+    listener.cancel()
+    await asyncio.wait([listener])
     return JSONResponse(None)
 
 
@@ -400,6 +414,53 @@ def test_a_caller_who_leaves_frees_the_place(serve: Serve) -> None:
         while client.post(CHAT, json={"do": "echo"}).status_code != 200:
             assert time.monotonic() < deadline
             time.sleep(0.05)
+
+
+@pytest.fixture
+def no_collection() -> Iterator[None]:
+    """Let garbage in circles lie where it is."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collection")
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        (CHAT, '{"do": "work"}', 200),
+        (CHAT, '{"do": "wait"}', 504),
+        (CHAT, '{"do": "error", "status": 400, "body": {}}', 400),
+        (CHAT, r'{"half": "\ud800"}', 400),
+        ("/nope", "{}", 404),
+    ],
+)
+def test_a_request_leaves_nothing_behind(serve: Serve, path: str, body: str, status: int) -> None:
+    with serve(request_timeout=0.3) as client:
+        # A connection that is kept remembers its last request.
+        response = client.post(path, content=body, headers={"connection": "close"})
+        assert response.status_code == status
+        deadline = time.monotonic() + 5
+        while any(isinstance(thing, Exchange) for thing in gc.get_objects()):
+            assert time.monotonic() < deadline, "a circle holds the request"
+            time.sleep(0.05)
+
+
+@pytest.mark.usefixtures("no_collection")
+def test_circles_that_others_leave_are_collected_by_their_size(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(garbage, "_EVERY", 1000)
+    with serve() as client:
+        circle = threading.Event()
+        vars(circle)["itself"] = circle
+        left = weakref.ref(circle)
+        del circle
+        client.post(CHAT, json={"do": "echo", "image": 500 * "x"})
+        assert left() is not None
+        client.post(CHAT, json={"do": "echo", "image": 500 * "x"})
+        assert left() is None
 
 
 def test_every_answer_has_the_security_headers(serve: Serve) -> None:
