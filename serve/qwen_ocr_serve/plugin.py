@@ -8,13 +8,14 @@ from importlib.metadata import version
 from fastapi import APIRouter, FastAPI, Request, Response
 from pydantic import AwareDatetime, BaseModel, Field
 from starlette.datastructures import State
+from starlette.routing import Mount
 from vllm.engine.protocol import EngineClient
 from vllm.tasks import SupportedTask
 from vllm.v1.engine.exceptions import EngineDeadError
 from vllm.v1.metrics.prometheus import get_prometheus_registry
 
 from qwen_ocr_serve import media, ocr_route, openai_routes
-from qwen_ocr_serve.openapi import describe
+from qwen_ocr_serve.openapi import describe, is_listed
 from qwen_ocr_serve.page import routes as page
 
 router = APIRouter()
@@ -91,7 +92,13 @@ class Routes:
     media_connector = media.GuardedMediaConnector
 
     def attach_router(self, app: FastAPI) -> None:
-        """Add the routes; vLLM lets them replace its own of the same path."""
+        """Add the routes, of which some replace vLLM's, and leave none that is not listed.
+
+        The guard lets no request through to the others, but each is compared with all of them.
+        """
+        app.router.routes[:] = [
+            route for route in app.routes if isinstance(route, Mount) or is_listed(route)
+        ]
         for routes in (ocr_route.router, openai_routes.router, router, page.router):
             app.include_router(routes)
         app.title = "qwen-ocr"
