@@ -3,7 +3,7 @@
 import gc
 
 _EVERY = 128 * 2**20
-"""Bytes. What collecting takes is then nothing beside decoding as many bytes of images."""
+"""Bytes. To collect takes some milliseconds, to decode as many bytes of images takes seconds."""
 
 
 class Garbage:
