@@ -94,7 +94,7 @@ class Routes:
     def attach_router(self, app: FastAPI) -> None:
         """Add the routes, of which some replace vLLM's, and leave none that is not listed.
 
-        The guard lets no request through to the others, but each is compared with all of them.
+        The guard lets nothing through to the others, and every request is compared with each route.
         """
         app.router.routes[:] = [
             route for route in app.routes if isinstance(route, Mount) or is_listed(route)
