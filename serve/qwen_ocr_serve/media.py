@@ -8,7 +8,7 @@ before it decodes, and says what is wrong with an image as a problem of the requ
 import asyncio
 import io
 from collections.abc import Callable
-from functools import cache, cached_property
+from functools import cache
 from typing import Any, NoReturn, TypeVar
 
 import pybase64
@@ -57,14 +57,7 @@ class GuardedMediaConnector(MediaConnector):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        settings, self._family = _served()
-        self._hosts = settings.image_hosts
-        self._max_bytes = int(settings.max_body_mib * 2**20)
-        self._max_pixels = settings.max_image_pixels
-
-    @cached_property
-    def _fetcher(self) -> ImageFetcher:
-        return ImageFetcher(self._hosts)
+        self._settings, self._family = _served()
 
     def load_from_url(
         self, url: str, media_io: MediaIO[_Media], *, fetch_timeout: int | None = None
@@ -93,11 +86,13 @@ class GuardedMediaConnector(MediaConnector):
     async def _fetch(self, url: str) -> bytes:
         if not url[:8].lower().startswith(("http://", "https://")):
             raise _invalid("it is neither a data: URL nor one of http or https")
-        if not self._hosts:
+        hosts = self._settings.image_hosts
+        if not hosts:
             message = "this server fetches no URLs: send the image itself, as a data: URL"
             raise ImageRefusedError("media_url_not_allowed", message)
         try:
-            return await self._fetcher.fetch(url, self._max_bytes)
+            max_bytes = int(self._settings.max_body_mib * 2**20)
+            return await ImageFetcher(hosts).fetch(url, max_bytes)
         except URLNotAllowedError as exc:
             message = f"{exc}: send the image itself, as a data: URL"
             raise ImageRefusedError("media_url_not_allowed", message) from exc
@@ -113,10 +108,11 @@ class GuardedMediaConnector(MediaConnector):
                 width, height = image.size
         except Exception as exc:
             raise _invalid("it is empty" if not data else "it is not an image") from exc
-        if width * height > self._max_pixels:
+        max_pixels = self._settings.max_image_pixels
+        if width * height > max_pixels:
             raise ImageRefusedError(
                 "image_too_large",
-                f"the image has {width} x {height} pixels, this server takes {self._max_pixels}: "
+                f"the image has {width} x {height} pixels, this server takes {max_pixels}: "
                 "send a smaller one",
             )
         family = self._family

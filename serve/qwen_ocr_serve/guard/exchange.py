@@ -6,10 +6,11 @@ import json
 import re
 import time
 import uuid
+from collections.abc import Iterable
 from contextvars import ContextVar
 from typing import Any
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 
 from qwen_ocr_serve.guard import problems
@@ -19,11 +20,12 @@ from qwen_ocr_serve.guard.problems import Problem
 from qwen_ocr_serve.guard.routes import Route
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:=+/-]{1,128}")
-_SECURITY_HEADERS = {
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
-}
+_ID_HEADER = b"x-request-id"
+_SECURITY_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+)
 _LINGER = 2.0
 """Seconds that a caller gets to send the rest of a request that has been refused."""
 _ERROR_EVENT = b'data: {"error"'
@@ -43,8 +45,8 @@ class Exchange:
     """
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, queue: Queue) -> None:
-        headers = Headers(scope=scope)
-        given = headers.get("x-request-id", "")
+        self.headers = Headers(scope=scope)
+        given = self.headers.get("x-request-id", "")
         self.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         self.scope = scope
         self.route: Route | None = None
@@ -52,7 +54,6 @@ class Exchange:
         self.problem: Problem | None = None
         """Why it failed; whoever knows best sets it before the answer starts."""
         self.status = _CLIENT_GONE
-        self._wants_text = headers.get("accept", "").startswith("text/plain")
         self._receive = receive
         self._send = send
         self._queue = queue
@@ -74,9 +75,12 @@ class Exchange:
 
     def application_scope(self) -> Scope:
         """The scope for the application: it sees this request id, and no other."""
-        name = b"x-request-id"
-        headers = [pair for pair in self.scope["headers"] if pair[0] != name]
-        return {**self.scope, "headers": [*headers, (name, self.request_id.encode())]}
+        return {**self.scope, "headers": self._identified(self.scope["headers"])}
+
+    def _identified(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """The headers with this request id instead of any other; names are in lower case."""
+        others = [header for header in headers if header[0] != _ID_HEADER]
+        return [*others, (_ID_HEADER, self.request_id.encode())]
 
     def replay(self, body: bytes) -> None:
         """Let `receive` begin with this body, which has been read."""
@@ -170,7 +174,8 @@ class Exchange:
         self.problem = problem.with_traceback(None)
         form: Any
         if self.route is not None and self.route.dialect == "envelope":
-            form = problem.text if self._wants_text else problem.envelope
+            wants_text = self.headers.get("accept", "").startswith("text/plain")
+            form = problem.text if wants_text else problem.envelope
         else:
             form = problem.openai
         content = form(self.request_id)
@@ -215,13 +220,12 @@ class Exchange:
         await self._send({"type": "http.response.body", "body": body})
 
     async def _send_start(self, message: Message) -> None:
-        headers = MutableHeaders(raw=list(message["headers"]))
-        headers["x-request-id"] = self.request_id
-        for name, value in _SECURITY_HEADERS.items():
-            headers.setdefault(name, value)
+        headers = self._identified(message["headers"])
+        names = {name for name, _ in headers}
+        headers += [header for header in _SECURITY_HEADERS if header[0] not in names]
         self.started = True
         self.status = message["status"]
-        await self._send({**message, "headers": headers.raw})
+        await self._send({**message, "headers": headers})
 
 
 def _json(content: object) -> bytes:

@@ -76,8 +76,7 @@ class Guard:
             self._report(exchange)
 
     async def _pass(self, exchange: Exchange, receive: Receive) -> None:
-        scope = exchange.scope
-        headers = Headers(scope=scope)
+        scope, headers = exchange.scope, exchange.headers
         route = exchange.route = self._routes.find(scope["path"])
         if route is None:
             raise problems.not_found(scope["path"])
@@ -126,11 +125,12 @@ class Guard:
 
     async def _run(self, exchange: Exchange) -> None:
         seconds = self._settings.request_timeout
-        timer = asyncio.get_running_loop().call_later(
-            max(seconds - exchange.seconds, 0),
-            exchange.expire,
-            problems.deadline_exceeded(seconds),
-        )
+
+        def expire() -> None:
+            exchange.expire(problems.deadline_exceeded(seconds))
+
+        left = max(seconds - exchange.seconds, 0)
+        timer = asyncio.get_running_loop().call_later(left, expire)
         try:
             await self._app(exchange.application_scope(), exchange.receive, exchange.send)
         finally:
