@@ -20,7 +20,9 @@ from vllm.v1.serial_utils import MsgpackDecoder
 
 from qwen_ocr_serve import engine_output
 from qwen_ocr_serve.general_plugin import spare_what_only_gpus_need
-from qwen_ocr_serve.settings import BUNDLED_MODEL_PATH
+from qwen_ocr_serve.installation import Installation
+from qwen_ocr_serve.launcher import plan
+from qwen_ocr_serve.settings import BUNDLED_MODEL_PATH, ServeSettings
 
 TIMEOUT = 20
 """Seconds."""
@@ -38,8 +40,10 @@ def test_only_compilers_get_attention_as_an_operator(
     ):
         monkeypatch.setattr(owner, name, getattr(owner, name))  # to be restored
     spare_what_only_gpus_need()
-    # vLLM's configuration writes into the environment, which other tests' servers would inherit.
-    with patch.dict(os.environ):
+    # vLLM's configuration writes into the environment, which other tests' servers would inherit. It
+    # looks at the model in a process of its own, unless it remembers that from a server's start.
+    path = plan(ServeSettings(), Installation.detect(), {}).env["PYTHONPATH"]
+    with patch.dict(os.environ, PYTHONPATH=path):
         arguments = EngineArgs(str(BUNDLED_MODEL_PATH), enforce_eager=eager)
         config = arguments.create_engine_config()
     with set_current_vllm_config(config):
