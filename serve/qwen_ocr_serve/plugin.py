@@ -6,6 +6,7 @@ from http import HTTPStatus
 from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI, Request, Response
+from prometheus_fastapi_instrumentator.middleware import PrometheusInstrumentatorMiddleware
 from pydantic import AwareDatetime, BaseModel, Field
 from starlette.datastructures import State
 from starlette.routing import Mount
@@ -92,12 +93,19 @@ class Routes:
     media_connector = media.GuardedMediaConnector
 
     def attach_router(self, app: FastAPI) -> None:
-        """Add the routes, of which some replace vLLM's, and leave none that is not listed.
+        """Add the routes, of which some replace vLLM's, and remove what only costs time.
 
-        The guard lets nothing through to the others, and every request is compared with each route.
+        The guard lets nothing through to routes that are not listed, and every request is compared
+        with each route; and what the other middleware counts and times, the guard does by key and
+        error code as well.
         """
         app.router.routes[:] = [
             route for route in app.routes if isinstance(route, Mount) or is_listed(route)
+        ]
+        app.user_middleware[:] = [
+            entry
+            for entry in app.user_middleware
+            if entry.cls is not PrometheusInstrumentatorMiddleware  # type: ignore[comparison-overlap]
         ]
         for routes in (ocr_route.router, openai_routes.router, router, page.router):
             app.include_router(routes)

@@ -171,6 +171,7 @@ def test_metrics_count_by_key_and_hold_no_secret(alice: httpx2.Client) -> None:
     text = alice.get("/metrics").text
     assert "vllm:num_requests_running" in text
     assert re.search(r'qwen_ocr_requests_total\{.*key="alice".*status="400".*\} [1-9]', text)
+    assert "\nhttp_request" not in text, "requests are counted twice"
     assert "qwen_ocr_request_seconds_bucket" in text
     assert ALICE not in text
     assert BOB not in text
