@@ -6,9 +6,9 @@ uvicorn's line for each request, as vLLM does, instead of the guard's. Both run 
 that other load on the machine falls on both: single requests alternate between them, and of
 concurrent ones each server gets as many while the other is stopped for a moment, in turn. The first
 of two to be started is the slower one, even of the same kind, so there are several pairs, in turn
-with the one and the other first, and their mean counts. Concurrent requests of the same length fall
-into step at once or stay out of it for as long as a round lasts, and the engine, which idles when
-all answers end together, is up to 5 % faster then: hence many short rounds for each pair.
+with the one and the other first, and their mean counts. Concurrent requests of the same length
+may keep in step for a whole round, and whenever all answers end together the engine idles: such a
+round is up to 5 % slower, on either side. Hence there are many short ones for each pair.
 Prints the median milliseconds of a request and requests per second, the differences with their
 standard errors over pairs and rounds, machine and versions; exits with 1 when a limit is missed.
 """
