@@ -95,9 +95,8 @@ class Routes:
     def attach_router(self, app: FastAPI) -> None:
         """Add the routes, of which some replace vLLM's, and remove what only costs time.
 
-        The guard lets nothing through to routes that are not listed, and every request is compared
-        with each route; and what the other middleware counts and times, the guard does by key and
-        error code as well.
+        The guard lets nothing through to routes that are not listed, yet every request is compared
+        with each. And vLLM's HTTP instrumentation counts and times requests, as the guard does too.
         """
         app.router.routes[:] = [
             route for route in app.routes if isinstance(route, Mount) or is_listed(route)
