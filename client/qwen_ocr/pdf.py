@@ -45,7 +45,9 @@ class PDF:
                 self._document: Any = pypdfium2.PdfDocument(data, password=password)
                 self.page_count = len(self._document)
         except Exception as exc:  # what pypdfium2 raises is not all of one class
-            raise PDFError(f"{self._name}: cannot be opened as a PDF ({exc})") from exc
+            # PDFium reports success when it found no page.
+            why = "it has no pages" if "Success" in str(exc) else exc
+            raise PDFError(f"{self._name}: cannot be opened as a PDF ({why})") from exc
 
     def size(self, number: int) -> tuple[float, float]:
         """Width and height of page `number`, from 1, in inches as it is displayed."""

@@ -1,6 +1,8 @@
 """What vLLM calls once in each of its processes, when nearly everything is imported."""
 
+import ctypes
 import gc
+import multiprocessing
 import os
 import signal
 import socket
@@ -13,6 +15,9 @@ from vllm.config import get_current_vllm_config
 from vllm.platforms import current_platform
 
 from qwen_ocr_serve.cpu import ENGINE_THREADS, START_METHOD
+
+_PR_SET_PDEATHSIG = 1
+"""From linux/prctl.h."""
 
 
 def prepare() -> None:
@@ -30,7 +35,22 @@ def prepare() -> None:
         if threads := os.environ.get(ENGINE_THREADS):
             spare_what_only_gpus_need()
             _fork_the_engine(int(threads))
+    if multiprocessing.parent_process() is not None:
+        end_with_parent()
     gc.freeze()
+
+
+def end_with_parent() -> None:
+    """Let the kernel end this process when its parent has ended, however that came.
+
+    vLLM's engine watches its parent only through Python, and outlives one that was killed, with all
+    its memory. See prctl(2), PR_SET_PDEATHSIG.
+    """
+    parent = os.getppid()
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)  # it ended before the kernel was told
 
 
 def spare_what_only_gpus_need() -> None:
@@ -74,6 +94,7 @@ def _fork_the_engine(threads: int) -> None:
         os.environ[START_METHOD] = "fork"
 
     platform.check_and_update_config = staticmethod(check_and_keep)  # type: ignore[method-assign]
+    os.register_at_fork(after_in_child=end_with_parent)
     os.register_at_fork(after_in_child=_leave_what_is_the_servers)
     os.register_at_fork(after_in_child=lambda: torch.set_num_threads(threads))
 

@@ -2,12 +2,19 @@
 
 import hashlib
 import hmac
+import logging
 import re
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from qwen_ocr_serve.settings import ServeSettings
 
+# Below vLLM's own logger, which has the handler and the format.
+logger = logging.getLogger("vllm.qwen_ocr.keys")
+
+_LOOK_EVERY = 1.0
+"""Seconds."""
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -60,6 +67,49 @@ def load_keys(settings: ServeSettings) -> Keys:
         if len(names) == before:
             raise KeysError(f"{path} holds no key: write name:secret, one a line")
     return Keys(names)
+
+
+class WatchedKeys:
+    """The keys, with the changes of their file.
+
+    A file that cannot be used leaves the keys as they were, and the log says why. Raises what
+    `load_keys` raises.
+    """
+
+    def __init__(self, settings: ServeSettings) -> None:
+        self._settings = settings
+        self._version = self._stat()
+        self._keys = load_keys(settings)
+        self._looked = time.monotonic()
+
+    def current(self) -> Keys:
+        """The keys as they are; a change of the file is seen within a second."""
+        now = time.monotonic()
+        if now - self._looked >= _LOOK_EVERY:
+            self._looked = now
+            version = self._stat()
+            if version != self._version:
+                self._version = version
+                self._reload()
+        return self._keys
+
+    def _reload(self) -> None:
+        try:
+            self._keys = load_keys(self._settings)
+        except KeysError as exc:
+            logger.error("the keys stay as they were: %s", exc)
+        else:
+            logger.info("the keys have been read again from %s", self._settings.api_keys_file)
+
+    def _stat(self) -> tuple[int, int, int] | None:
+        path = self._settings.api_keys_file
+        if path is None:
+            return None
+        try:
+            status = path.stat()
+        except OSError:
+            return None
+        return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _add(names: dict[bytes, str], where: str, entries: Iterable[str]) -> None:

@@ -96,6 +96,10 @@ def plan(
         "--max-model-len": str(settings.max_model_len or "auto"),
         "--limit-mm-per-prompt": json.dumps({"image": settings.max_images, "video": 0}),
         "--max-num-queued-reqs": str(settings.max_queued_requests),
+        # vLLM's cache of prepared images loses step with the engine's when a request is refused or
+        # given up after its image was prepared: the next request with that image is answered with
+        # 500. Pages hardly ever repeat.
+        "--mm-processor-cache-gb": "0",
         "--shutdown-timeout": str(settings.shutdown_timeout),
         # What a request leaves open. Reading is not writing: models suggest a temperature of 0.7
         # and penalties, which invent text and ruin tables.

@@ -3,7 +3,7 @@
 The routes replace vLLM's and call its handlers, with request ids that are the guard's.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Self
 
@@ -18,9 +18,10 @@ from vllm.entrypoints.serve.engine.protocol import ErrorResponse
 from vllm.entrypoints.serve.utils.api_utils import validate_json_request
 from vllm.exceptions import VLLMValidationError
 
-MAX_CHOICES = 16
-"""Readings of one page in one request. Each is a sequence for the engine, but one place in the
-queue; and vLLM answers more than the queue holds with 503, as if they could be taken later."""
+from qwen_ocr_serve.api import bounds, parameters
+from qwen_ocr_serve.api.grammars import GrammarChecker
+from qwen_ocr_serve.api.json_route import JSONRoute
+from qwen_ocr_serve.settings import server_settings
 
 _OTHER_MEDIA = frozenset(
     {"audio_url", "input_audio", "audio_embeds", "video_url", "image_embeds", "prompt_embeds"}
@@ -43,7 +44,31 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     },
 }
 
-router = APIRouter(dependencies=[Depends(validate_json_request)])
+router = APIRouter(dependencies=[Depends(validate_json_request)], route_class=JSONRoute)
+_grammars = GrammarChecker()
+
+
+async def _check_chat(request: Request) -> None:
+    """Bound a chat request before anything is made of it. Raises `Problem`."""
+    await _check(await request.json(), parameters.CHAT, bounds.check_chat)
+
+
+async def _check_response(request: Request) -> None:
+    """The same for a request of the Responses API."""
+    await _check(await request.json(), parameters.RESPONSES, bounds.check_responses)
+
+
+async def _check(
+    data: object, allowed: Mapping[str, str], check: Callable[[Mapping[str, Any]], None]
+) -> None:
+    if not isinstance(data, dict):
+        return  # vLLM says so
+    allow_grammars = server_settings().allow_grammars
+    parameters.check_parameters(data, allowed, allow_grammars=allow_grammars)
+    check(data)
+    structured = data.get("structured_outputs")
+    if allow_grammars and isinstance(structured, dict):
+        await _grammars.check(structured)
 
 
 def _texts(content: Any) -> Iterator[str]:
@@ -81,8 +106,6 @@ class ChatRequest(_Checked, ChatCompletionRequest):
     @model_validator(mode="after")
     def _refuse_what_vllm_does_not(self) -> Self:
         _refuse_empty("messages", self.messages)
-        if (self.n or 1) > MAX_CHOICES:
-            raise VLLMValidationError(f"at most {MAX_CHOICES} choices", parameter="n")
         for message in self.messages:
             content = message.get("content")
             for part in content if isinstance(content, list) else ():
@@ -102,14 +125,14 @@ class ResponseRequest(_Checked, ResponsesRequest):
         return self
 
 
-@router.post("/v1/chat/completions", responses=_RESPONSES)
+@router.post("/v1/chat/completions", responses=_RESPONSES, dependencies=[Depends(_check_chat)])
 async def chat(request: ChatRequest, raw_request: Request) -> Response:
     """Create a chat completion, as OpenAI does."""
     answer: Response = await create_chat_completion(request, raw_request)
     return answer
 
 
-@router.post("/v1/responses", responses=_RESPONSES)
+@router.post("/v1/responses", responses=_RESPONSES, dependencies=[Depends(_check_response)])
 async def responses(request: ResponseRequest, raw_request: Request) -> Response:
     """Create a response, as OpenAI does."""
     request.request_id = "resp_" + raw_request.headers["x-request-id"]

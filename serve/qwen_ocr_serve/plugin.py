@@ -16,6 +16,8 @@ from vllm.v1.engine.exceptions import EngineDeadError
 from vllm.v1.metrics.prometheus import get_prometheus_registry
 
 from qwen_ocr_serve import media, ocr_route, openai_routes
+from qwen_ocr_serve.guard.exchange import current
+from qwen_ocr_serve.guard.problems import Problem
 from qwen_ocr_serve.openapi import describe, is_listed
 from qwen_ocr_serve.page import routes as page
 
@@ -82,6 +84,15 @@ async def service(request: Request) -> Service | Response:
     return Service(name="qwen-ocr", version=version("qwen-ocr"), docs=docs)
 
 
+async def _refuse(request: Request, problem: Exception) -> Response:
+    """Leave a problem that a route raised to the guard, which answers in the route's own form."""
+    exchange = current.get()
+    assert exchange is not None, "the guard is outermost"
+    assert isinstance(problem, Problem), "registered for this class"
+    exchange.problem = problem
+    return Response(status_code=problem.status)
+
+
 class Routes:
     """The entry point that vLLM instantiates because the launcher names it in VLLM_PLUGINS.
 
@@ -108,6 +119,7 @@ class Routes:
         ]
         for routes in (ocr_route.router, openai_routes.router, router, page.router):
             app.include_router(routes)
+        app.add_exception_handler(Problem, _refuse)
         app.title = "qwen-ocr"
         app.openapi = describe(app)  # type: ignore[method-assign]  # as FastAPI's manual says
 

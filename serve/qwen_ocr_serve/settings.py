@@ -6,8 +6,9 @@ the file `.env` in the working directory, the default.
 
 import difflib
 import os
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, model_validator
@@ -90,6 +91,12 @@ class ServeSettings(BaseSettings):
     max_body_mib: float = Field(
         default=32, gt=0, description="Largest request in MiB; larger ones are answered with 413."
     )
+    max_inflight_mib: float = Field(
+        default=512,
+        gt=0,
+        description="MiB of requests that the server holds at a time, those still being sent "
+        "included; more are answered with 503. It takes up to four times as much memory.",
+    )
     max_image_pixels: int = Field(
         default=40_000_000,
         ge=1,
@@ -108,6 +115,11 @@ class ServeSettings(BaseSettings):
         default=600,
         gt=0,
         description="Seconds that a request may take, waiting included; then it is ended with 504.",
+    )
+    allow_grammars: bool = Field(
+        default=False,
+        description="Take regular expressions, choices and grammars as structured_outputs, beside "
+        "JSON Schemas. For callers that you trust.",
     )
     open_metrics: bool = Field(default=False, description="Answer /metrics without a key.")
     docs: bool = Field(default=True, description="Answer /docs and /openapi.json.")
@@ -138,6 +150,14 @@ class ServeSettings(BaseSettings):
                 nearest = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0)
                 raise ValueError(f"unknown variable {name}; did you mean {nearest[0]}?")
         return data
+
+    @model_validator(mode="after")
+    def _one_request_fits(self) -> Self:
+        if self.max_inflight_mib < self.max_body_mib:
+            raise ValueError(
+                "max_inflight_mib must be at least max_body_mib: one request has to fit"
+            )
+        return self
 
     def variables(self) -> dict[str, str]:
         """The settings that were given, other than secrets, as `QWEN_OCR_*` variables.
@@ -170,6 +190,12 @@ class ServeSettings(BaseSettings):
             return BUNDLED_MODEL_PATH
         path = Path(self.model).expanduser()
         return path if path.exists() or self.model.startswith((".", "/", "~")) else None
+
+
+@cache
+def server_settings() -> ServeSettings:
+    """The settings of the server that this process is, read once."""
+    return ServeSettings()
 
 
 SECRET_FIELDS = frozenset({"api_keys"})

@@ -100,17 +100,6 @@ def test_no_file_is_read(http: httpx2.Client, url: str) -> None:
         assert_handled(response)
 
 
-@pytest.mark.parametrize("field", hostile.ODD_FIELDS)
-def test_an_odd_value(http: httpx2.Client, field: str) -> None:
-    for value in hostile.ODD_VALUES:
-        body = {"messages": [{"role": "user", "content": "x"}], "max_tokens": 1, field: value}
-        response = http.post(CHAT, json=body)
-        if response.headers["content-type"].startswith("text/event-stream"):
-            assert b'"error"' not in response.content, value
-        else:
-            assert_handled(response)
-
-
 @pytest.mark.parametrize("messages", hostile.ODD_MESSAGES, ids=lambda value: repr(value)[:60])
 def test_odd_messages(http: httpx2.Client, messages: object) -> None:
     assert_handled(http.post(CHAT, json={"messages": messages, "max_tokens": 1}))
@@ -200,10 +189,3 @@ def test_what_is_hardly_http(http: httpx2.Client, request_bytes: bytes) -> None:
         except ConnectionError:
             answer = b""  # hung up on, which is an answer too
     assert not answer or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.1 200")), answer
-
-
-def test_the_corpus_is_large() -> None:
-    fields = len(hostile.ODD_FIELDS) * len(hostile.ODD_VALUES)
-    images = len(list(hostile.broken_images())) + len(list(hostile.bombs()))
-    assert images + len(hostile.FORBIDDEN_URLS) + len(hostile.ODD_MESSAGES) > 200
-    assert fields > 800

@@ -5,7 +5,7 @@ import math
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from starlette.types import Receive
@@ -71,13 +71,56 @@ class Queue:
         return min(max(math.ceil(seconds), 1), _LONGEST_WAIT)
 
 
+class ByteBudget:
+    """The bytes of all requests that the server holds, of those still being read as well.
+
+    They are counted as they come, not as they are announced: whoever announces much and sends
+    nothing takes no room from others.
+    """
+
+    def __init__(self, limit: int, retry_after: Callable[[], int]) -> None:
+        self._limit = limit
+        self._retry_after = retry_after
+        self._held = 0
+
+    def check(self, count: int) -> None:
+        """Raise `Problem` if there is no room for so many bytes more."""
+        if self._held + count > self._limit:
+            raise problems.no_room(self._limit, self._retry_after())
+
+    @contextmanager
+    def share(self) -> Iterator[Callable[[int], None]]:
+        """A function that holds so many bytes more for as long as the block lasts.
+
+        It raises `Problem` when there is no room for them.
+        """
+        held = 0
+
+        def hold(count: int) -> None:
+            nonlocal held
+            self.check(count)
+            self._held += count
+            held += count
+
+        try:
+            yield hold
+        finally:
+            self._held -= held
+
+
 async def read_body(
-    receive: Receive, declared: int | None, *, limit: int, seconds: float
+    receive: Receive,
+    declared: int | None,
+    *,
+    limit: int,
+    seconds: float,
+    hold: Callable[[int], None],
 ) -> bytes | None:
     """The whole body; `None` if the caller went away before it was complete.
 
-    `declared` is the Content-Length, `limit` in bytes. Raises `Problem` as
-    soon as the body is known to be too large, chunked ones included, or when it takes too long.
+    `declared` is the Content-Length, `limit` in bytes; `hold` is told of each piece. Raises
+    `Problem` as soon as the body is known to be too large, chunked ones included, or when it takes
+    too long; and what `hold` raises.
     """
     if declared is not None and declared > limit:
         raise problems.body_too_large(limit)
@@ -93,6 +136,7 @@ async def read_body(
                 size += len(part)
                 if size > limit:
                     raise problems.body_too_large(limit)
+                hold(len(part))
                 parts.append(part)
                 if not message.get("more_body"):
                     return b"".join(parts)

@@ -1,26 +1,26 @@
 """The order of things: route, key, limits, body, the application, the answer."""
 
 import asyncio
-import json
-import re
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from qwen_ocr_serve.guard import observe, problems
 from qwen_ocr_serve.guard.exchange import Exchange, current
 from qwen_ocr_serve.guard.garbage import Garbage
-from qwen_ocr_serve.guard.limits import Queue, read_body
+from qwen_ocr_serve.guard.limits import ByteBudget, Queue, read_body
 from qwen_ocr_serve.guard.problems import Problem
 from qwen_ocr_serve.guard.routes import RouteTable
-from qwen_ocr_serve.keys import load_keys
+from qwen_ocr_serve.guard.watchdog import end_when_hung
+from qwen_ocr_serve.keys import Keys, WatchedKeys
 from qwen_ocr_serve.settings import ServeSettings
 
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_GRACE = 10.0
+"""Seconds that the server has to end after its last request, before it is taken for hung."""
 
 
 class Guard:
@@ -33,10 +33,12 @@ class Guard:
     def __init__(self, app: ASGIApp) -> None:
         settings = ServeSettings()
         self._app = app
-        self._keys = load_keys(settings)
+        self._keys = WatchedKeys(settings)
         self._routes = RouteTable(docs=settings.docs, open_metrics=settings.open_metrics)
         self._queue = Queue(settings.max_queued_requests, settings.max_concurrent_per_key)
         self._max_body = int(settings.max_body_mib * 2**20)
+        most_bytes = int(settings.max_inflight_mib * 2**20)
+        self._budget = ByteBudget(most_bytes, self._queue.retry_after)
         self._settings = settings
         self._garbage = Garbage()
         self._active: set[Exchange] = set()
@@ -83,45 +85,40 @@ class Guard:
         preflight = scope["method"] == "OPTIONS" and "access-control-request-method" in headers
         if scope["method"] not in route.methods and not preflight:
             raise problems.wrong_method(scope["method"], route.methods)
-        if route.key and self._keys and not preflight:
-            exchange.key_name = self._owner(headers.get("authorization"))
+        keys = self._keys.current()
+        if route.key and keys and not preflight:
+            exchange.key_name = _owner(keys, headers.get("authorization"))
         if self._draining and route.key:
             raise problems.shutting_down()
         with ExitStack() as held:
             if route.engine:
                 held.enter_context(self._queue.place(exchange.key_name))
             if scope["method"] == "POST":
-                body = await self._read(headers, receive)
-                if body is None:
+                hold = held.enter_context(self._budget.share())
+                if not await self._read(exchange, receive, hold):
                     return
-                exchange.replay(body)
             await self._run(exchange)
 
-    def _owner(self, authorization: str | None) -> str:
-        scheme, _, secret = (authorization or "").partition(" ")
-        if scheme.lower() != "bearer" or not secret:
-            raise problems.unauthorized(given=False)
-        owner = self._keys.owner(secret.strip())
-        if owner is None:
-            raise problems.unauthorized(given=True)
-        return owner
-
-    async def _read(self, headers: Headers, receive: Receive) -> bytes | None:
-        length = headers.get("content-length", "")
+    async def _read(
+        self, exchange: Exchange, receive: Receive, hold: Callable[[int], None]
+    ) -> bool:
+        """Read the body for the application; `False` if the caller went away before its end."""
+        length = exchange.headers.get("content-length", "")
+        declared = int(length) if length.isdecimal() else None
+        if declared is not None and declared <= self._max_body:
+            self._budget.check(declared)  # what has no room need not be sent
         body = await read_body(
             receive,
-            int(length) if length.isdecimal() else None,
+            declared,
             limit=self._max_body,
             seconds=self._settings.body_timeout,
+            hold=hold,
         )
-        self._garbage.add(len(body or b""))
-        # Half of a character cannot be encoded again, not even in an error that quotes it.
-        # Bodies are megabytes, and looking for one byte is 20 times as fast as the expression.
-        halved = body and b"\\" in body and _SURROGATE.search(body)
-        if body and halved and not await asyncio.to_thread(_encodable, body):
-            message = "the request holds half of a surrogate pair: send text as UTF-8"
-            raise Problem(400, "invalid_json", message)
-        return body
+        if body is None:
+            return False
+        self._garbage.add(len(body))
+        exchange.replay(body)
+        return True
 
     async def _run(self, exchange: Exchange) -> None:
         seconds = self._settings.request_timeout
@@ -167,17 +164,18 @@ class Guard:
 
         loop.add_signal_handler(signal.SIGTERM, drain, self._settings.shutdown_timeout)
         loop.add_signal_handler(signal.SIGINT, drain, 0)
+        end_when_hung(self._settings.shutdown_timeout + _GRACE)
 
     def _expire_all(self) -> None:
         for exchange in self._active:
             exchange.expire(problems.shutting_down())
 
 
-def _encodable(body: bytes) -> bool:
-    try:
-        json.dumps(json.loads(body), ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return False
-    except (ValueError, RecursionError):
-        return True  # not JSON: whoever parses it says so
-    return True
+def _owner(keys: Keys, authorization: str | None) -> str:
+    scheme, _, secret = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer" or not secret:
+        raise problems.unauthorized(given=False)
+    owner = keys.owner(secret.strip())
+    if owner is None:
+        raise problems.unauthorized(given=True)
+    return owner

@@ -105,6 +105,21 @@ def queue_full(limit: int, seconds: int) -> Problem:
     return Problem(503, "queue_full", message, headers={RETRY_AFTER: str(seconds)})
 
 
+def no_room(limit: int, seconds: int) -> Problem:
+    """503: the requests that are under way are as large as the server can hold."""
+    message = (
+        f"the server holds {limit / 2**20:g} MiB of requests, which is all it may: "
+        f"try again in {seconds} s"
+    )
+    return Problem(503, "no_room", message, headers={RETRY_AFTER: str(seconds)})
+
+
+def too_many_pdfs(seconds: int) -> Problem:
+    """503: as many PDFs as the server takes are being rendered or wait for it."""
+    message = f"too many PDFs at a time: try again in {seconds} s"
+    return Problem(503, "queue_full", message, headers={RETRY_AFTER: str(seconds)})
+
+
 def key_limit(limit: int, seconds: int) -> Problem:
     """429: this key has as many requests running or waiting as it may have."""
     message = f"this key already has {limit} requests under way: try again in {seconds} s"
@@ -145,11 +160,14 @@ _KNOWN = (
     (400, "unsupported_media_type", "Unsupported Media Type"),
     (400, "invalid_json", "JSON decode error|json_invalid|error parsing the body"),
     (422, "invalid_json", "not valid JSON"),
+    (400, "origin_not_allowed", "^Disallowed CORS"),
 )
 """vLLM's errors that deserve a code of their own: status, code, and what its message holds."""
 
 _PARAMETER = re.compile(r" \(parameter=[^()]*\)$")
 """What vLLM appends to messages, and says again in a field of its own."""
+
+_REFUSED = "the request was refused"
 
 _BY_STATUS = {
     401: "invalid_api_key",
@@ -178,6 +196,11 @@ def from_answer(status: int, body: bytes, retry_after: int) -> Problem:
         code = _BY_STATUS.get(status, "invalid_request")
         if status >= 500 and status != 503:
             return internal_error() if status == 500 else Problem(status, "failed", message)
+    if code == "origin_not_allowed":
+        message = (
+            "this server answers no web pages of other origins: send the request from a program, "
+            "or start the server with -- --allowed-origins '[\"https://that.origin\"]'"
+        )
     if code == "engine_dead":
         message = "the model has stopped: the server will be restarted, try again soon"
     headers = {RETRY_AFTER: str(retry_after)} if status == 503 else {}
@@ -189,14 +212,15 @@ def _words(body: bytes) -> tuple[str, str | None]:
     try:
         content = json.loads(body)
     except ValueError:
-        return "the request was refused", None
+        # Starlette's own words about another origin are the only ones that are no JSON.
+        return body.decode() if body.startswith(b"Disallowed CORS") else _REFUSED, None
     if isinstance(content, dict) and isinstance(content.get("error"), dict):
         content = content["error"]
     if not isinstance(content, dict):
-        return "the request was refused", None
+        return _REFUSED, None
     message = content.get("message") or content.get("detail")
     param = content.get("param")
     return (
-        _PARAMETER.sub("", message) if isinstance(message, str) else "the request was refused",
+        _PARAMETER.sub("", message) if isinstance(message, str) else _REFUSED,
         param if isinstance(param, str) else None,
     )

@@ -17,6 +17,7 @@ from fastapi.responses import Response
 from starlette.requests import ClientDisconnect
 
 from qwen_ocr.pdf import DEFAULT_DPI, MAX_DPI, MIN_DPI
+from qwen_ocr_serve.guard.problems import too_many_pdfs
 from qwen_ocr_serve.page.render_pdf import FAILED, MAX_PAGES, MAX_WIDTH
 
 PICTURE_PATH = "/api/v1/pages"
@@ -27,6 +28,8 @@ _AT_ONCE = 2
 """Pages rendered at a time: rendering must not starve the engine of processor cores."""
 _MAX_WAITING = 16
 """Uploads in memory at a time, rendered or waiting."""
+_RETRY_AFTER = 2
+"""Seconds: most pages take a fraction of one."""
 
 router = APIRouter()
 _slots = asyncio.Semaphore(_AT_ONCE)
@@ -80,11 +83,7 @@ async def page_picture(
 ) -> Response:
     """Render one page of the PDF in the body as a PNG; `X-Page-Count` says how many it has."""
     if len(_waiting) >= _MAX_WAITING:
-        raise HTTPException(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            "too many PDFs at a time: try again in a few seconds",
-            {"Retry-After": "2"},
-        )
+        raise too_many_pdfs(_RETRY_AFTER)
     _waiting.add(request)
     try:
         data = await _read(request)

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from qwen_ocr_serve.keys import KeysError, load_keys
+from qwen_ocr_serve import keys
+from qwen_ocr_serve.keys import KeysError, WatchedKeys, load_keys
 from qwen_ocr_serve.settings import ServeSettings
 
 SECRET = "s3cret-of-alice"
@@ -67,3 +68,19 @@ def test_a_file_without_keys_is_refused(tmp_path: Path, content: bytes) -> None:
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(KeysError, match="No such file"):
         load_keys(settings(path=tmp_path / "none"))
+
+
+def test_a_changed_file_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "_LOOK_EVERY", 0)
+    path = tmp_path / "keys"
+    path.write_text("alice:one\n")
+    watched = WatchedKeys(settings(path=path))
+    assert watched.current().owner("one") == "alice"
+    path.write_text("bob:two2\n")
+    assert watched.current().owner("one") is None
+    assert watched.current().owner("two2") == "bob"
+    for unusable in ("", "no colon\n"):
+        path.write_text(unusable)
+        assert watched.current().owner("two2") == "bob"
+    path.unlink()
+    assert watched.current().owner("two2") == "bob"

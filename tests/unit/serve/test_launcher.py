@@ -67,6 +67,7 @@ def test_every_setting_reaches_vllm() -> None:
         "--port": "9000",
         "--max-model-len": "4096",
         "--limit-mm-per-prompt": '{"image": 2, "video": 0}',
+        "--mm-processor-cache-gb": "0",
         "--max-num-queued-reqs": "64",
         "--kv-cache-memory-bytes": str(2**29),
         "--shutdown-timeout": "7",
