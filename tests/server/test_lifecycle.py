@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import httpx2
 import psutil
 
+from qwen_ocr_serve.guard.watchdog import EXIT_CODE, GRACE
 from qwen_ocr_serve.local_server import LocalServer, free_port
 
 
@@ -112,6 +113,38 @@ def test_a_dead_engine_is_unhealthy_and_ends_an_idle_server(tmp_path: Path) -> N
                 answers.add(httpx2.get(f"{running.base_url}/health").status_code)
         assert 503 in answers
         assert running.process.returncode == 1, running.log_tail()
+
+
+HANGING = """
+import time
+
+class Hang:
+    def __init__(self, app):
+        self.app = app
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] == "http" and scope["path"] == "/hang":
+            time.sleep(1000)
+        await self.app(scope, receive, send)
+"""
+"""A middleware that stops the event loop, as a request would that nothing bounded."""
+
+
+def test_a_server_that_hangs_ends_at_sigterm(tmp_path: Path) -> None:
+    (tmp_path / "hanging.py").write_text(HANGING)
+    arguments = ["--shutdown-timeout", "1", "--", "--middleware", "hanging.Hang"]
+    env = {"PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
+    with LocalServer(tmp_path / "log", arguments, env) as running:
+        running.wait_until_ready()
+        with contextlib.suppress(httpx2.TimeoutException):
+            httpx2.get(f"{running.base_url}/hang", timeout=1)
+        told = time.monotonic()
+        running.process.terminate()
+        assert running.process.wait(60) == EXIT_CODE
+        assert time.monotonic() - told < 1 + GRACE + 5
+        # The log says where it hung, and the engine does not stay behind.
+        assert "in __call__" in running.log.read_text()
+        assert running.wait_until_gone() == EXIT_CODE
 
 
 def engine_of(server: LocalServer) -> int:

@@ -19,9 +19,6 @@ from qwen_ocr_serve.guard.watchdog import end_when_hung
 from qwen_ocr_serve.keys import Keys, WatchedKeys
 from qwen_ocr_serve.settings import ServeSettings
 
-_GRACE = 10.0
-"""Seconds that the server has to end after its last request, before it is taken for hung."""
-
 
 class Guard:
     """Lets through what the table of routes allows, and nothing else.
@@ -164,7 +161,7 @@ class Guard:
 
         loop.add_signal_handler(signal.SIGTERM, drain, self._settings.shutdown_timeout)
         loop.add_signal_handler(signal.SIGINT, drain, 0)
-        end_when_hung(self._settings.shutdown_timeout + _GRACE)
+        end_when_hung(self._settings.shutdown_timeout)
 
     def _expire_all(self) -> None:
         for exchange in self._active:

@@ -140,7 +140,7 @@ def test_a_parameter_that_is_not_taken(data: dict[str, Any], param: str) -> None
 
 @pytest.mark.parametrize("allowed", [parameters.CHAT, parameters.RESPONSES])
 def test_null_is_as_good_as_left_out(allowed: Mapping[str, str]) -> None:
-    data = {"use_beam_search": None, "structured_outputs": {"regex": None, "json": {}}}
+    data: dict[str, Any] = {"use_beam_search": None, "structured_outputs": {"regex": None, "json": {}}}
     parameters.check_parameters(data, allowed, allow_grammars=False)
 
 
@@ -148,9 +148,9 @@ def test_grammars_where_they_are_allowed() -> None:
     for kind in parameters.GRAMMARS:
         data = {"structured_outputs": {kind: "a"}}
         parameters.check_parameters(data, parameters.CHAT, allow_grammars=True)
-    data = {"structured_outputs": {"structural_tag": "a"}}
+    tag = {"structured_outputs": {"structural_tag": "a"}}
     with pytest.raises(Problem):
-        parameters.check_parameters(data, parameters.CHAT, allow_grammars=True)
+        parameters.check_parameters(tag, parameters.CHAT, allow_grammars=True)
 
 
 @pytest.mark.parametrize("taken", [parameters.CHAT, parameters.RESPONSES])
