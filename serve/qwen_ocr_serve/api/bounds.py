@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from qwen_ocr_serve.api.response_input import check_input
 from qwen_ocr_serve.guard.problems import Problem
 
 MAX_ELEMENTS = 100_000
@@ -17,6 +18,9 @@ MAX_ELEMENTS = 100_000
 MAX_TEXT = 131_072
 """Characters of all texts beside the images, names of fields included. vLLM makes tokens in one
 thread for all callers: 4 MiB took 7 s, so this is a quarter of a second."""
+MAX_ENTRIES = 1_024
+"""Entries of any one list or object. pydantic tries each in all forms that it could have, and tells
+what is wrong with each: 20,000 took 107 s."""
 MAX_MESSAGES = 128
 MAX_PARTS = 256
 """Texts and images of all messages."""
@@ -82,6 +86,7 @@ def check_chat(data: Mapping[str, Any]) -> None:
 def check_responses(data: Mapping[str, Any]) -> None:
     """The same for a request of the Responses API."""
     _check_messages(data.get("input"), "input")
+    check_input(data.get("input"))
     _check_counts(data)
     _check_text({**data, "input": None}, data.get("input"), "input")
     text = data.get("text")
@@ -109,8 +114,10 @@ def check_schema(schema: object, param: str) -> None:
 
 
 def _check_messages(messages: object, param: str) -> None:
-    if not isinstance(messages, list):
+    if messages is None or isinstance(messages, str):
         return
+    if not isinstance(messages, list):  # of an object, vLLM would take the names for messages
+        raise Problem(400, "invalid_request", f"{param} has the wrong type", param=param)
     if len(messages) > MAX_MESSAGES:
         raise too_much("messages", MAX_MESSAGES, param)
     if sum(len(list(_parts(message))) for message in messages) > MAX_PARTS:
@@ -138,17 +145,15 @@ def _check_counts(data: Mapping[str, Any]) -> None:
 
 def _check_text(rest: object, messages: object, param: str) -> None:
     """Count all characters that are not an image's: where a part of a message has its URL."""
-    size = sum(_size(value) for value in _values(rest))
-    items = messages if isinstance(messages, list) else [messages]
-    for message in items:
+    size = _size(rest)
+    for message in messages if isinstance(messages, list) else [messages]:
         if isinstance(message, Mapping):
-            size += sum(_size(value) for value in _values({**message, "content": None}))
+            size += _size({**message, "content": None})
             content = message.get("content")
             for part in content if isinstance(content, list) else [content]:
-                kept = {**part, "image_url": None} if isinstance(part, Mapping) else part
-                size += sum(_size(value) for value in _values(kept))
+                size += _size({**part, "image_url": None} if isinstance(part, Mapping) else part)
         else:
-            size += sum(_size(value) for value in _values(message))
+            size += _size(message)
     if size > MAX_TEXT:
         raise too_much("characters beside the images", MAX_TEXT, param)
 
@@ -159,9 +164,17 @@ def _parts(message: object) -> Iterator[object]:
 
 
 def _size(value: object) -> int:
-    if isinstance(value, str):
-        return len(value)
-    return sum(map(len, value)) if isinstance(value, dict) else 0  # the names of its fields
+    """The characters of all texts and names in a JSON value. Raises `Problem` for long lists."""
+    size = 0
+    for part in _values(value):
+        if isinstance(part, str):
+            size += len(part)
+        elif isinstance(part, list | dict):
+            if len(part) > MAX_ENTRIES:
+                raise too_much("entries in one list or object", MAX_ENTRIES)
+            if isinstance(part, dict):
+                size += sum(map(len, part))
+    return size
 
 
 def _values(value: object) -> Iterator[object]:

@@ -19,11 +19,6 @@ def chat(content: object = "x", **fields: object) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": content}], **fields}
 
 
-def as_response(data: dict[str, Any]) -> dict[str, Any]:
-    """The same in the form of the Responses API, but for the schema."""
-    return {**data, "input": data.get("messages"), "messages": None}
-
-
 def formatted(schema: object) -> dict[str, Any]:
     return chat(response_format={"type": "json_schema", "json_schema": {"schema": schema}})
 
@@ -55,7 +50,6 @@ def nested(depth: int) -> dict[str, Any]:
 )
 def test_what_is_within_bounds(data: dict[str, Any]) -> None:
     bounds.check_chat(data)
-    bounds.check_responses(as_response(data))
 
 
 @pytest.mark.parametrize(
@@ -87,9 +81,65 @@ def test_what_is_too_much(data: dict[str, Any], param: str) -> None:
     with pytest.raises(Problem) as caught:
         bounds.check_chat(data)
     assert (caught.value.code, caught.value.param) == ("request_too_complex", param)
-    if "response_format" not in data:
-        with pytest.raises(Problem):
-            bounds.check_responses(as_response(data))
+
+
+def message(*parts: object, **fields: object) -> dict[str, Any]:
+    return {"role": "user", "content": list(parts), **fields}
+
+
+TEXT = {"type": "input_text", "text": "x"}
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        None,
+        "x" * 100_000,
+        [{"role": "user", "content": "x"}],
+        [message({"type": "input_image", "image_url": "data:," + "A" * 10**6}, TEXT)],
+        [
+            message({"type": "output_text", "text": "x", "annotations": []}, role="assistant"),
+            {"type": "function_call", "name": "f", "arguments": "{}", "call_id": "1"},
+            {"type": "function_call_output", "call_id": "1", "output": "x"},
+            {"type": "reasoning", "id": "x", "summary": []},
+        ],
+    ],
+)
+def test_an_input_that_is_taken(items: object) -> None:
+    bounds.check_responses({"input": items})
+
+
+@pytest.mark.parametrize(
+    ("items", "code"),
+    [
+        (LONG, "request_too_complex"),
+        ([message(TEXT)] * (bounds.MAX_MESSAGES + 1), "request_too_complex"),
+        ([message(*[TEXT] * (bounds.MAX_PARTS + 1))], "request_too_complex"),
+        ([message({**TEXT, "image_url": "x", "text": LONG})], "request_too_complex"),
+        # vLLM's class would try each of these in thirty forms.
+        ({str(number): number for number in range(1000)}, "invalid_request"),
+        ([None], "invalid_request"),
+        (["x"], "invalid_request"),
+        ([message(3)], "invalid_request"),
+        ([message(TEXT, role="nobody")], "invalid_request"),
+        ([message({"type": "input_text", "text": 3})], "invalid_request"),
+        ([message({**TEXT, "annotations": [{"type": "x"}] * 100})], "invalid_request"),
+        ([message(TEXT, more={"x": 1})], "invalid_request"),
+        ([{"type": "mcp_call"}], "invalid_request"),
+        ([{"type": ["message"]}], "invalid_request"),
+        ([{"type": "function_call", "name": "f", "arguments": {}, "call_id": "1"}], ""),
+    ],
+)
+def test_an_input_that_is_refused(items: object, code: str) -> None:
+    with pytest.raises(Problem) as caught:
+        bounds.check_responses({"input": items})
+    assert (caught.value.code, caught.value.param) == (code or "invalid_request", "input")
+
+
+def test_no_list_is_endless() -> None:
+    for fields in ({"logit_bias": {str(i): 1 for i in range(1025)}}, {"include": ["x"] * 1025}):
+        with pytest.raises(Problem, match="entries"):
+            bounds.check_responses({"input": "x", **fields})
 
 
 def test_the_schema_of_a_response_is_bounded() -> None:
@@ -140,7 +190,10 @@ def test_a_parameter_that_is_not_taken(data: dict[str, Any], param: str) -> None
 
 @pytest.mark.parametrize("allowed", [parameters.CHAT, parameters.RESPONSES])
 def test_null_is_as_good_as_left_out(allowed: Mapping[str, str]) -> None:
-    data: dict[str, Any] = {"use_beam_search": None, "structured_outputs": {"regex": None, "json": {}}}
+    data: dict[str, Any] = {
+        "use_beam_search": None,
+        "structured_outputs": {"regex": None, "json": {}},
+    }
     parameters.check_parameters(data, allowed, allow_grammars=False)
 
 
