@@ -19,8 +19,8 @@ from qwen_ocr_serve.precision import cache_folder
 from qwen_ocr_serve.settings import ServeSettings
 
 _TOLD_TO_END = {0, 128 + signal.SIGINT, 128 + signal.SIGTERM}
-# The last line of a traceback, as Python writes it and as vLLM logs it, or argparse's message.
-_CAUSE = re.compile(r"(?:^|\] )((?:[\w.]+(?:Error|Exception|Exit)|[\w.]+: error): .+)")
+# The last line of a traceback, as Python writes it and as vLLM logs it; or argparse's message.
+_CAUSE = re.compile(r"(?:^|\] )([\w.]+(?:Error|Exception): .+)|^[\w.]+: error: (.+)")
 _LONGEST = 400
 _TAIL = 10
 
@@ -79,7 +79,7 @@ def cause(log: str) -> str:
             following = lines[number + 1 : number + 2]
             # pydantic says in the first line how many errors there are, and then which.
             more = [text for text in following if text.startswith(" ")]
-            return " ".join([match[1], *(text.strip() for text in more)])[:_LONGEST]
+            return " ".join([match[1] or match[2], *(text.strip() for text in more)])[:_LONGEST]
     return "\n".join(lines[-_TAIL:]) or "it left no message"
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -89,6 +90,8 @@ def measure(names: list[str], spins: list[str], rounds: int) -> dict[str, list[f
 
 def main() -> int:
     """Print the table and the ratios; 0 if the default keeps the limit."""
+    # SIGTERM unwinds like Ctrl-C, so that no server is left.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--busy", action="store_true", help="take one core meanwhile")
     parser.add_argument("--rounds", type=int, default=3)

@@ -31,7 +31,7 @@ pydantic_core._pydantic_core.ValidationError: 1 validation error for ModelConfig
     ("log", "reason"),
     [
         (ENGINE, "ValueError: No available memory for the cache."),
-        (ARGUMENTS, "terminal.py: error: unrecognized arguments: --sed 1"),
+        (ARGUMENTS, "unrecognized arguments: --sed 1"),
         (VALIDATION, "Error: 1 validation error for ModelConfig Value error, the model has no"),
         ("one\ntwo", "one\ntwo"),
         ("", "it left no message"),
