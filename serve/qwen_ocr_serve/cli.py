@@ -1,28 +1,31 @@
 """The `qwen-ocr` command: the client's commands, and `serve`."""
 
 import inspect
+import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from importlib.metadata import version
 from typing import Annotated, Any, TypeVar
 
 import typer
 
 from qwen_ocr.cli import app
-from qwen_ocr_serve import launcher, replicas
+from qwen_ocr_serve import cpu, launcher, replicas
+from qwen_ocr_serve import terminal as terminal_log
 from qwen_ocr_serve.command_settings import settings_or_exit
 from qwen_ocr_serve.doctor_command import doctor_command
 from qwen_ocr_serve.installation import Installation, LaunchError
+from qwen_ocr_serve.keys import load_keys
 from qwen_ocr_serve.models import family_of_model
+from qwen_ocr_serve.own_log import log_as
 from qwen_ocr_serve.plan_command import plan_command
 from qwen_ocr_serve.settings import ENV_PREFIX, SECRET_FIELDS, ServeSettings
 
 __all__ = ["app", "main"]
 
-_WITHOUT_AVX512 = (
-    "note: without AVX-512, weights of 16 bits read several times as fast in 32 bits, "
-    "which take twice the memory: -- --dtype float32"
-)
+log = logging.getLogger("qwen_ocr")
 _Command = TypeVar("_Command", bound=Callable[..., None])
 
 
@@ -65,6 +68,10 @@ def serve(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the command and its environment, and stop.")
     ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option("--verbose", help="Show the log on the terminal instead of in a file."),
+    ] = False,
     **options: Any,
 ) -> None:
     """Serve a Qwen-VL model over HTTP: the OpenAI API, and POST /api/v1/ocr.
@@ -75,32 +82,86 @@ def serve(
     restarts several servers (--replicas) one after the other.
     """
     settings = settings_or_exit(**options)
+    extra = vllm_flags or []
+    terminal = _on_terminal()
     plan: Callable[..., launcher.Launch | replicas.Fleet]
     plan = replicas.plan if settings.replicas > 1 else launcher.plan
     try:
         installation = Installation.detect()
-        launch = plan(
-            settings,
-            installation,
-            os.environ,
-            vllm_flags or [],
-            terminal=sys.stdout.isatty(),
-        )
+        launch = plan(settings, installation, os.environ, extra, terminal=terminal)
         if not dry_run:
             launcher.check(settings)
-        if family_of_model(settings.model, settings.local_model) is None:
-            message = f"warning: {settings.model} is of no known family and gets vLLM's defaults"
-            typer.echo(message, err=True)
-        told = any(word.startswith("--dtype") for word in vllm_flags or [])
-        if installation.slow_bfloat16 and not (settings.bundled or told):
-            typer.echo(_WITHOUT_AVX512, err=True)
+        _warn(settings, installation, extra)
         if dry_run:
             typer.echo(str(launch))
             return
+        computing = _computing(settings, installation, extra)
+        if isinstance(launch, replicas.Fleet):
+            launch = replace(launch, computing=computing)
+        elif terminal and not verbose:
+            launch = _introduce(settings, launch, computing, extra)
+        else:
+            log_as(launcher.log_format(settings, terminal=terminal))
+            log.info("%s", computing)
         launch.execute()
     except LaunchError as exc:
         typer.echo(f"error: {exc}", err=True)
         raise typer.Exit(1) from exc
+
+
+def _on_terminal() -> bool:
+    return sys.stdout.isatty()
+
+
+def _warn(settings: ServeSettings, installation: Installation, extra: Sequence[str]) -> None:
+    if family_of_model(settings.model, settings.local_model) is None:
+        message = f"warning: {settings.model} is of no known family and gets vLLM's defaults"
+        typer.echo(message, err=True)
+    slow = installation.precision.dtype == "float32"
+    if slow and not settings.bundled and _dtype(extra) is None:
+        typer.echo(
+            f"note: {installation.precision.reason}; float32 takes twice the memory: "
+            "-- --dtype float32",
+            err=True,
+        )
+
+
+def _computing(settings: ServeSettings, installation: Installation, extra: Sequence[str]) -> str:
+    """What computes the model, and why."""
+    if not installation.cpu:
+        return f"computing on {settings.gpus} GPU{'s' if settings.gpus > 1 else ''}"
+    return cpu.described(
+        settings, installation, dtype=_dtype(extra), threads=os.environ.get("OMP_NUM_THREADS")
+    )
+
+
+def _introduce(
+    settings: ServeSettings, launch: launcher.Launch, computing: str, extra: Sequence[str]
+) -> launcher.Launch:
+    """Print what people want to know, and return the command whose log goes to a file."""
+    try:
+        file = terminal_log.new_log_file(settings.port)
+    except OSError as exc:
+        raise LaunchError(f"{exc}; --verbose shows the log on the terminal") from exc
+    lines = terminal_log.introduction(
+        settings,
+        computing=computing,
+        keys=bool(load_keys(settings)),
+        log=file,
+        version=version("qwen-ocr"),
+    )
+    typer.echo("\n".join(lines))
+    return launch.logging_to(file, terminal_log.url(settings, extra))
+
+
+def _dtype(extra: Sequence[str]) -> str | None:
+    """What the user gave vLLM as `--dtype`; the last one counts."""
+    told = None
+    for number, word in enumerate(extra):
+        flag, equals, value = word.partition("=")
+        if flag == "--dtype":
+            told = value if equals else "".join(extra[number + 1 : number + 2])
+    return told
 
 
 app.command("plan", epilog="Example: qwen-ocr plan --model Qwen/Qwen3-VL-8B-Instruct")(plan_command)

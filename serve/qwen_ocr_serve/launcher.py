@@ -24,6 +24,7 @@ from qwen_ocr_serve.settings import BUNDLED_MODEL_NAME, ServeSettings
 PLUGIN_NAME = "qwen_ocr"
 # The `vllm` command looks for a distribution called vllm, which the CPU build is not.
 SERVER_MODULE = "vllm.entrypoints.launchers.api_server.entry"
+TERMINAL_MODULE = "qwen_ocr_serve.terminal"
 CONNECTOR_NAME = "qwen_ocr"
 _OWN_FLAGS = {
     "--host": "use --host before the --, which makes sure that there is a key",
@@ -61,6 +62,11 @@ class Launch:
             else:
                 lines[-1] += f" {word}"
         return " \\\n".join(lines)
+
+    def logging_to(self, log: Path, url: str) -> "Launch":
+        """The same server on a terminal, see `terminal`, with its log in this file."""
+        argv = [*self.argv[:2], TERMINAL_MODULE, str(log), url, *self.argv[3:]]
+        return Launch(argv, self.env)
 
     def execute(self) -> NoReturn:
         """Replace this process by the command."""

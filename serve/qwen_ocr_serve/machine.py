@@ -11,7 +11,6 @@ from pathlib import Path
 
 GIB = 2**30
 _HTTP_TIMEOUT = 10.0
-_CPUINFO = Path("/proc/cpuinfo")
 _CONTROL_GROUP = Path("/sys/fs/cgroup")
 
 
@@ -54,20 +53,6 @@ def available_cores() -> int:
     except (OSError, ValueError):
         pass  # no container, or no limit ("max")
     return max(cores, 1)
-
-
-def slow_bfloat16() -> bool:
-    """Whether this is an x86 processor without AVX-512.
-
-    There, PyTorch multiplies matrices of 64 rows and more 7 to 12 times as fast in float32 as in
-    bfloat16, and single rows at least as fast: measured with torch 2.13 on an AMD EPYC of the third
-    generation. False where the system does not tell.
-    """
-    try:
-        flags = re.search(r"^flags\s*:(.*)", _CPUINFO.read_text(), re.MULTILINE)
-    except OSError:
-        return False
-    return flags is not None and "avx512bw" not in flags[1].split()
 
 
 def cache_directory() -> Path:

@@ -1,12 +1,12 @@
 """`qwen-ocr plan`: does the model fit, with which flags, and how many pages are read at a time."""
 
-import os
+import shlex
 from typing import Annotated
 
 import typer
 
 from qwen_ocr.families import QWEN3_VL, Family
-from qwen_ocr_serve import launcher, models, plan
+from qwen_ocr_serve import models, plan
 from qwen_ocr_serve.architecture import (
     Architecture,
     UnknownArchitectureError,
@@ -14,11 +14,8 @@ from qwen_ocr_serve.architecture import (
     of_published,
 )
 from qwen_ocr_serve.command_settings import settings_or_exit
-from qwen_ocr_serve.installation import Installation
-from qwen_ocr_serve.settings import BUNDLED_MODEL_NAME
+from qwen_ocr_serve.settings import BUNDLED_MODEL_NAME, ServeSettings
 
-# The command is for a GPU, whatever this machine has.
-_GPU_INSTALLATION = Installation(cpu=False, torchvision_differs=False)
 # Batches below this leave a GPU waiting for its memory.
 _FEW_PAGES = 8
 
@@ -73,9 +70,21 @@ def plan_command(
     if not result.fits:
         raise typer.Exit(1)
     typer.echo("\nThe command that serves it:\n")
-    fitted = settings.model_copy(update={"max_model_len": result.max_model_len})
-    extra = ["--kv-cache-dtype", "fp8"] if fp8_kv_cache else []
-    typer.echo(str(launcher.plan(fitted, _GPU_INSTALLATION, os.environ, extra)))
+    typer.echo(f"  {_serve_command(settings, result.max_model_len, fp8_kv_cache=fp8_kv_cache)}")
+
+
+def _serve_command(
+    settings: ServeSettings, max_model_len: int | None, *, fp8_kv_cache: bool
+) -> str:
+    """What to type; `qwen-ocr serve --dry-run` shows what becomes of it."""
+    words = ["qwen-ocr", "serve", "--model", settings.model]
+    if settings.gpus > 1:
+        words += ["--gpus", str(settings.gpus)]
+    if max_model_len is not None:
+        words += ["--max-model-len", str(max_model_len)]
+    if fp8_kv_cache:
+        words += ["--", "--kv-cache-dtype", "fp8"]
+    return shlex.join(words)
 
 
 def _warning(message: str) -> None:

@@ -1,7 +1,6 @@
 """`qwen-ocr serve --replicas`: several servers on one machine, behind HAProxy."""
 
 import asyncio
-import json
 import logging
 import sys
 import tempfile
@@ -13,8 +12,11 @@ from typing import NoReturn
 from qwen_ocr_serve import balancer, launcher, machine
 from qwen_ocr_serve.installation import Installation, LaunchError
 from qwen_ocr_serve.launcher import Launch
+from qwen_ocr_serve.own_log import log_as
 from qwen_ocr_serve.settings import ServeSettings
 from qwen_ocr_serve.supervisor import Supervisor
+
+log = logging.getLogger("qwen_ocr")
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Fleet:
     """GPUs that there have to be; 0 if the user has named them, or none is needed."""
     log_format: str
     environ: Mapping[str, str]
+    computing: str = ""
+    """What computes, and why, for the log."""
 
     def balancer(self, folder: Path) -> Launch:
         """HAProxy's command, with its second file in this folder."""
@@ -51,7 +55,9 @@ class Fleet:
             (folder / balancer.SERVERS_FILE).write_text(f"{servers_file}\n")
             command = self.balancer(folder)
             balancer.check(command)
-            _log_as(self.log_format)
+            log_as(self.log_format)
+            if self.computing:
+                log.info("%s", self.computing)
             drain = self.settings.shutdown_timeout
             supervisor = Supervisor(self.servers, command, balancer.Control(folder), drain)
             code = asyncio.run(supervisor.run())
@@ -118,25 +124,3 @@ def _enough(needed: int, found: int) -> None:
         raise LaunchError(
             f"the replicas need {needed} GPUs and there are {found}: lower --replicas or --gpus"
         )
-
-
-def _log_as(log_format: str) -> None:
-    """Write this process's log to where the servers write theirs, and in their form."""
-    handler = logging.StreamHandler(sys.stdout)
-    text = logging.Formatter("%(levelname)s %(asctime)s %(message)s", "%m-%d %H:%M:%S")
-    handler.setFormatter(_JSON() if log_format == "json" else text)
-    logger = logging.getLogger("qwen_ocr")
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-
-
-class _JSON(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        line = {
-            "asctime": self.formatTime(record),
-            "levelname": record.levelname,
-            "name": record.name,
-            "process": record.process,
-            "message": record.getMessage(),
-        }
-        return json.dumps(line, ensure_ascii=False)

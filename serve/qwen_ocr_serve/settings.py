@@ -130,7 +130,8 @@ class ServeSettings(BaseSettings):
         default=None,
         gt=0,
         description="Memory for the key-value cache in GiB; if not set, 4 on a CPU (for the "
-        "bundled model 0.5, or 1 without AVX-512), and on a GPU what the model leaves free.",
+        "bundled model 0.5, or 1 where it computes in float32), and on a GPU what the model "
+        "leaves free.",
     )
     shutdown_timeout: int = Field(
         default=30,

@@ -14,10 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from qwen_ocr_serve.machine import slow_bfloat16
+from qwen_ocr_serve import machine, precision
 
 PATCH = 16
-PRECISION = torch.float32 if slow_bfloat16() else torch.bfloat16
+PRECISION = getattr(torch, precision.choice(machine.available_cores()).dtype)
 WHITENING_FLOOR = 0.03  # added to the variances: finer detail than this is mostly noise
 NEIGHBOURS = ((0, -1), (0, 1), (-1, 0), (1, 0), (0, -2), (0, 2))  # (down, right), in patches
 NEIGHBOUR_BLOCKS = 2

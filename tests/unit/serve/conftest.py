@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from qwen_ocr_serve.precision import UNMEASURED
+
 
 @pytest.fixture(autouse=True)
 def clean_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -13,3 +15,10 @@ def clean_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         if name.startswith("QWEN_OCR_"):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def no_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every processor is one that could not be measured, which takes no time."""
+    for module in ("installation", "doctor"):
+        monkeypatch.setattr(f"qwen_ocr_serve.{module}.choice", lambda cores: UNMEASURED)

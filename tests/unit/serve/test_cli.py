@@ -1,16 +1,24 @@
 """The `serve` command: options, messages, exit codes."""
 
+import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from qwen_ocr_serve.cli import app
+from qwen_ocr_serve.cpu import ENGINE_THREADS
 from qwen_ocr_serve.installation import Installation
-from qwen_ocr_serve.launcher import Launch
+from qwen_ocr_serve.launcher import SERVER_MODULE, Launch
+from qwen_ocr_serve.local_server import free_port
+from qwen_ocr_serve.precision import Choice
 from qwen_ocr_serve.settings import SECRET_FIELDS, ServeSettings
+
+SLOW = Installation(True, False, precision=Choice("float32", 2, slowdown=6.5), cores=2)
 
 
 def serve(*arguments: str) -> Result:
@@ -52,13 +60,78 @@ def test_a_model_of_no_known_family_is_served_with_a_warning(
 def test_where_16_bits_are_slow_a_larger_model_is_served_with_a_note(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(
-        Installation, "detect", lambda: Installation(True, False, slow_bfloat16=True)
-    )
+    monkeypatch.setattr(Installation, "detect", lambda: SLOW)
     larger = ("--dry-run", "--model", "Qwen/Qwen3-VL-2B-Instruct")
-    assert "-- --dtype float32" in serve(*larger).stderr
+    note = serve(*larger).stderr
+    assert "bfloat16 takes 6.5 times as long here (measured)" in note
+    assert "-- --dtype float32" in note
     assert serve(*larger, "--", "--dtype", "float32").stderr == ""
+    assert serve(*larger, "--", "--dtype=bfloat16").stderr == ""
     assert serve("--dry-run").stderr == ""
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[Launch]:
+    """What `serve` would become, on a free port and a processor that is slow with 16 bits."""
+    launches: list[Launch] = []
+    monkeypatch.setattr(Launch, "execute", lambda launch: launches.append(launch))
+    monkeypatch.setattr(Installation, "detect", lambda: SLOW)
+    monkeypatch.setenv("QWEN_OCR_PORT", str(free_port()))
+    return launches
+
+
+@pytest.mark.parametrize(
+    ("flags", "environ", "message"),
+    [
+        (
+            (),
+            {},
+            "computing in float32 with 2 threads: bfloat16 takes 6.5 times as long here (measured)",
+        ),
+        (("--", "--dtype", "bfloat16"), {}, "computing in bfloat16 with 2 threads: as told"),
+        (
+            ("--", "--dtype=half", "--dtype=float32"),
+            {"OMP_NUM_THREADS": "1"},
+            "computing in float32 with 1 thread: as told",
+        ),
+    ],
+)
+def test_what_computes_is_one_line_of_the_log(
+    started: list[Launch],
+    monkeypatch: pytest.MonkeyPatch,
+    flags: tuple[str, ...],
+    environ: dict[str, str],
+    message: str,
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    (line,) = serve(*flags).stdout.splitlines()
+    assert json.loads(line)["message"] == message
+    (launch,) = started
+    assert launch.argv[2] == SERVER_MODULE
+    assert launch.env[ENGINE_THREADS] == ("1" if environ else "2")
+
+
+def test_a_terminal_gets_a_few_lines_and_the_log_a_file(
+    started: list[Launch], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("qwen_ocr_serve.cli._on_terminal", lambda: True)
+    what, keys, log, starting = serve("--log-format", "text").stdout.splitlines()
+    assert "serves mini, computing in float32 with 2 threads: bfloat16 takes" in what
+    assert "only this machine can connect" in keys
+    file = tmp_path / "qwen-ocr" / f"serve-{os.environ['QWEN_OCR_PORT']}.log"
+    assert str(file) in log
+    assert file.stat().st_mode & 0o777 == 0o600  # it may hold what callers sent
+    assert starting.startswith("Starting (")
+    monkeypatch.setenv("QWEN_OCR_API_KEYS", "alice:wonder")
+    assert "Keys: needed" in serve().stdout
+    assert [launch.argv[3] for launch in started] == [str(file)] * 2
+
+    started.clear()
+    assert "Log: " not in serve("--verbose").stdout
+    assert started[0].argv[2] == SERVER_MODULE
 
 
 def test_options_win_over_variables(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,10 +16,12 @@ from qwen_ocr_serve import machine
 from qwen_ocr_serve.cpu import ENGINE_THREADS
 from qwen_ocr_serve.installation import Installation, LaunchError
 from qwen_ocr_serve.launcher import Launch, check, plan
+from qwen_ocr_serve.precision import SPIN_COUNT, SPIN_VARIABLE, UNMEASURED, Choice
 from qwen_ocr_serve.settings import BUNDLED_MODEL_PATH, ServeSettings
 
 CPU = Installation(cpu=True, torchvision_differs=True)
-WITHOUT_AVX512 = Installation(cpu=True, torchvision_differs=True, slow_bfloat16=True)
+SLOW = Installation(True, True, precision=Choice("float32", threads=2, slowdown=6.5))
+"""A processor that is slow with 16 bits."""
 GPU = Installation(cpu=False, torchvision_differs=False)
 
 
@@ -122,13 +124,13 @@ def test_images_are_decoded_in_no_more_threads_than_there_are_cores(
 @pytest.mark.parametrize(
     ("installation", "replicas", "told", "threads"),
     [
-        (replace(WITHOUT_AVX512, cores=2), 1, {}, 2),
-        (replace(WITHOUT_AVX512, cores=64), 1, {}, 2),
-        (replace(WITHOUT_AVX512, cores=1), 1, {}, 1),
-        (replace(WITHOUT_AVX512, cores=3), 2, {}, 1),
-        (replace(WITHOUT_AVX512, cores=4), 2, {}, 2),
-        (replace(WITHOUT_AVX512, cores=4), 1, {"OMP_NUM_THREADS": ""}, 2),
-        (replace(WITHOUT_AVX512, cores=4), 1, {"OMP_NUM_THREADS": "3,1"}, 3),
+        (replace(SLOW, cores=2), 1, {}, 2),
+        (replace(SLOW, cores=64), 1, {}, 2),
+        (replace(SLOW, cores=1), 1, {}, 1),
+        (replace(SLOW, cores=3), 2, {}, 1),
+        (replace(SLOW, cores=4), 2, {}, 2),
+        (replace(SLOW, cores=4), 1, {"OMP_NUM_THREADS": ""}, 2),
+        (replace(SLOW, cores=4), 1, {"OMP_NUM_THREADS": "3,1"}, 3),
         (replace(CPU, cores=4), 1, {}, 1),
         (replace(CPU, cores=4), 1, {"OMP_NUM_THREADS": "4"}, 4),
     ],
@@ -139,6 +141,22 @@ def test_in_how_many_threads_the_engine_computes(
     env = planned(ServeSettings(replicas=replicas), installation, told).env
     assert env[ENGINE_THREADS] == str(threads)
     assert env["OMP_NUM_THREADS"] == "1"  # of the server, of which the engine begins as a copy
+
+
+def test_threads_that_wait_for_each_other_give_their_core_away_soon() -> None:
+    slow = replace(SLOW, cores=2)
+    assert planned(ServeSettings(), slow).env[SPIN_VARIABLE] == SPIN_COUNT
+    assert SPIN_VARIABLE not in planned(ServeSettings(), CPU).env  # a single one waits for none
+    for told in ({SPIN_VARIABLE: "5"}, {"OMP_WAIT_POLICY": "active"}):
+        assert SPIN_VARIABLE not in planned(ServeSettings(), slow, told).env
+
+
+def test_a_terminal_gets_the_same_server_with_its_log_in_a_file() -> None:
+    launch = planned(ServeSettings(), CPU)
+    quiet = launch.logging_to(Path("/log"), "http://localhost:8000")
+    module = ["-m", "qwen_ocr_serve.terminal", "/log", "http://localhost:8000"]
+    assert quiet.argv == [sys.executable, *module, *launch.argv[3:]]
+    assert quiet.env == launch.env
 
 
 def test_threads_of_an_engine_that_is_no_copy_are_left_alone() -> None:
@@ -229,31 +247,11 @@ def test_a_cpu_cache_has_a_size_and_a_larger_one_for_real_models() -> None:
 
 def test_where_16_bits_are_slow_there_are_32_and_room_for_as_much() -> None:
     assert "--dtype" not in flags(planned(ServeSettings(), CPU))
-    wide = flags(planned(ServeSettings(), WITHOUT_AVX512))
+    wide = flags(planned(ServeSettings(), SLOW))
     assert wide["--dtype"] == "float32"
     assert wide["--kv-cache-memory-bytes"] == str(2**30)
-    larger = flags(planned(ServeSettings(model="Qwen/Qwen3-VL-2B-Instruct"), WITHOUT_AVX512))
+    larger = flags(planned(ServeSettings(model="Qwen/Qwen3-VL-2B-Instruct"), SLOW))
     assert "--dtype" not in larger  # there may be no room for twice as much
-
-
-# A processor of the one and of the other kind cannot be had in every test run.
-@pytest.mark.parametrize(
-    ("cpuinfo", "slow"),
-    [
-        ("processor\t: 0\nflags\t\t: fpu avx2 avx_vnni\nbugs\t\t:\n", True),
-        ("processor\t: 0\nflags\t\t: fpu avx2 avx512f avx512bw avx512vl\n", False),
-        ("processor\t: 0\nFeatures\t: fp asimd bf16\n", False),
-        (None, False),
-    ],
-)
-def test_which_processor_is_slow_with_16_bits(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cpuinfo: str | None, slow: bool
-) -> None:
-    file = tmp_path / "cpuinfo"
-    if cpuinfo is not None:
-        file.write_text(cpuinfo)
-    monkeypatch.setattr(machine, "_CPUINFO", file)
-    assert machine.slow_bfloat16() is slow
 
 
 def test_what_the_environment_already_says_is_kept() -> None:
@@ -293,9 +291,11 @@ def test_the_build_of_vllm_is_recognised(
         return installed[name]
 
     monkeypatch.setattr("qwen_ocr_serve.installation.version", version)
-    monkeypatch.setattr("qwen_ocr_serve.installation.slow_bfloat16", lambda: True)
+    slow = Choice("float32", 2, 6.5)
+    monkeypatch.setattr("qwen_ocr_serve.installation.choice", lambda cores: slow)
     found = Installation.detect()
-    assert (found.cpu, found.slow_bfloat16) == (cpu, cpu)  # of no interest where a GPU computes
+    # Of no interest where a GPU computes.
+    assert (found.cpu, found.precision) == (cpu, slow if cpu else UNMEASURED)
     installed.clear()
     with pytest.raises(LaunchError, match=r"vLLM is not installed.*qwen-ocr\[gpu\]"):
         Installation.detect()

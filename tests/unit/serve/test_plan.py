@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -152,7 +153,20 @@ def test_it_prints_the_calculation_and_the_command() -> None:
     assert "24 GiB × 0.92" in result.stdout
     assert "2 (key, value) × 36 layers × 8 heads × 128 × 2 B" in result.stdout
     assert "It fits." in result.stdout
-    assert "--model Qwen/Qwen3-VL-8B-Instruct-FP8" in result.stdout
+    command = result.stdout.splitlines()[-1].strip()
+    assert command == "qwen-ocr serve --model Qwen/Qwen3-VL-8B-Instruct-FP8"
+
+
+def test_the_command_is_one_that_serve_takes() -> None:
+    model = ("--model", "Qwen/Qwen3-VL-32B-Instruct")
+    result = run(*model, "--gpu-memory", "80", "--gpus", "2", "--fp8-kv-cache")
+    command = shlex.split(result.stdout.splitlines()[-1])
+    assert command[command.index("--gpus") :] == [
+        *("--gpus", "2", "--max-model-len", "32768", "--", "--kv-cache-dtype", "fp8")
+    ]
+    served = CliRunner().invoke(app, ["serve", "--dry-run", *command[2:]])
+    assert served.exit_code == 0, served.output
+    assert served.stdout.rstrip().endswith("--kv-cache-dtype fp8")
 
 
 def test_a_model_that_does_not_fit_is_exit_code_1() -> None:

@@ -32,6 +32,7 @@ from qwen_ocr_serve.cli import app
 from qwen_ocr_serve.guard.problems import Problem
 from qwen_ocr_serve.installation import Installation, LaunchError
 from qwen_ocr_serve.launcher import Launch
+from qwen_ocr_serve.own_log import log_as
 from qwen_ocr_serve.settings import ServeSettings
 from qwen_ocr_serve.supervisor import Supervisor, pause_after
 
@@ -176,7 +177,7 @@ def test_the_log_has_one_form(capsys: pytest.CaptureFixture[str]) -> None:
     logger = logging.getLogger("qwen_ocr")
     before = logger.handlers[:]
     try:
-        replicas._log_as("json")  # noqa: SLF001  # its caller takes over the process
+        log_as("json")
         supervisor.log.error('%s "ended"', "replica-0")
     finally:
         logger.handlers[:] = before
