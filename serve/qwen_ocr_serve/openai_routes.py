@@ -10,13 +10,14 @@ from typing import Any, Self
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ModelWrapValidatorHandler, model_validator
-from vllm.entrypoints.openai.chat_completion.api_router import create_chat_completion
 from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
 from vllm.entrypoints.openai.responses.api_router import create_responses
 from vllm.entrypoints.openai.responses.protocol import ResponsesRequest
 from vllm.entrypoints.serve.engine.protocol import ErrorResponse
 from vllm.entrypoints.serve.utils.api_utils import validate_json_request
 from vllm.exceptions import VLLMValidationError
+
+from qwen_ocr_serve.chat import answer_chat
 
 MAX_CHOICES = 16
 """Readings of one page in one request. Each is a sequence for the engine, but one place in the
@@ -105,8 +106,7 @@ class ResponseRequest(_Checked, ResponsesRequest):
 @router.post("/v1/chat/completions", responses=_RESPONSES)
 async def chat(request: ChatRequest, raw_request: Request) -> Response:
     """Create a chat completion, as OpenAI does."""
-    answer: Response = await create_chat_completion(request, raw_request)
-    return answer
+    return await answer_chat(request, raw_request)
 
 
 @router.post("/v1/responses", responses=_RESPONSES)
