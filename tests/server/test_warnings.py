@@ -208,4 +208,4 @@ def test_the_client_refuses_before_the_picture_is_sent(
             client.locate(pictures["upright"])
         assert sent == ["/v1/models"]
         # What it learned of the server is what images are fitted to, too.
-        assert client.plan(Image.new("L", (160, 320))).tokens == 256
+        assert client.plan(Image.new("L", (320, 320))).tokens == 400
