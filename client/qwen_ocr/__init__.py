@@ -13,11 +13,13 @@ command line's help and the server, which shares the model families, should not 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from qwen_ocr.confidence import LOW_CONFIDENCE, WARNINGS
 from qwen_ocr.errors import (
     AuthenticationError,
     BadRequestError,
     ConfigurationError,
     ImageError,
+    LowConfidenceError,
     NotFoundError,
     OCRConnectionError,
     OCRError,
@@ -31,6 +33,7 @@ from qwen_ocr.errors import (
     SchemaError,
     ServerError,
     TruncatedError,
+    UnsupportedTaskError,
 )
 from qwen_ocr.families import Family, family_of
 from qwen_ocr.images import ImageInput, tiff_pages
@@ -53,6 +56,8 @@ else:
 
 __all__ = [
     "DEFAULT_PROMPT",
+    "LOW_CONFIDENCE",
+    "WARNINGS",
     "AsyncOCRClient",
     "AsyncOCRStream",
     "AuthenticationError",
@@ -62,6 +67,7 @@ __all__ = [
     "Family",
     "ImageError",
     "ImageInput",
+    "LowConfidenceError",
     "NotFoundError",
     "OCRClient",
     "OCRConnectionError",
@@ -83,6 +89,7 @@ __all__ = [
     "Task",
     "TextBox",
     "TruncatedError",
+    "UnsupportedTaskError",
     "Usage",
     "Word",
     "family_of",

@@ -19,11 +19,20 @@ def sdk_options(settings: ClientSettings) -> dict[str, Any]:
     key = settings.api_key
     return {
         "base_url": f"{settings.base_url}/v1",
-        # Without a key the SDK would send OPENAI_API_KEY, which belongs to somebody else's server.
+        # Without a key the SDK would take OPENAI_API_KEY, which belongs to somebody else's server.
         "api_key": key.get_secret_value() if key else "none",
         "timeout": openai.Timeout(settings.timeout, connect=min(CONNECT_TIMEOUT, settings.timeout)),
         "max_retries": settings.max_retries,
     }
+
+
+def sdk_headers(settings: ClientSettings) -> dict[str, Any]:
+    """`extra_headers` of each request.
+
+    Without a key they drop the one that the SDK insists on: a server would call it wrong, where it
+    could say that none was given.
+    """
+    return {} if settings.api_key else {"Authorization": openai.Omit()}
 
 
 def build_request(
@@ -32,10 +41,12 @@ def build_request(
     prompt: str,
     *,
     max_tokens: int | None = None,
-    confidence: bool = False,
     schema: dict[str, Any] | None = None,
 ) -> ChatRequest:
-    """The chat request for one image, which comes before the prompt as in Qwen-VL's training."""
+    """The chat request for one image, which comes before the prompt as in Qwen-VL's training.
+
+    It always asks for the log-probabilities from which the result's confidence is computed.
+    """
     request: ChatRequest = {
         "model": model,
         "messages": [
@@ -48,12 +59,11 @@ def build_request(
             }
         ],
         "temperature": TEMPERATURES[0],
+        "logprobs": True,
         "extra_body": {"repetition_detection": SERVER_DETECTION},
     }
     if max_tokens is not None:
         request["max_completion_tokens"] = max_tokens
-    if confidence:
-        request["logprobs"] = True
     if schema is not None:
         request["response_format"] = {
             "type": "json_schema",

@@ -5,10 +5,17 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
 
-from qwen_ocr.confidence import Token, mean_confidence, words_of
+from qwen_ocr.confidence import Token, mean_confidence, warnings_of, words_of
 from qwen_ocr.errors import (
+    LowConfidenceError,
     NotFoundError,
     OCRConnectionError,
     RepetitionError,
@@ -17,6 +24,7 @@ from qwen_ocr.errors import (
     not_an_ocr_server,
     translate_errors,
 )
+from qwen_ocr.families import Family, family_named, family_of
 from qwen_ocr.options import ReadOptions
 from qwen_ocr.repetition import REPETITION, ends_in_loop
 from qwen_ocr.results import OCRResult, Usage
@@ -72,8 +80,25 @@ class _Chunk(BaseModel):
     usage: _Usage | None = None
 
 
+class _About(BaseModel):
+    """What our own server adds to a model; another one may have anything under that name."""
+
+    family: str
+    tasks: tuple[str, ...]
+
+
 class _Model(BaseModel):
     id: str
+    qwen_ocr: _About | None = None
+
+    @field_validator("qwen_ocr", mode="wrap")
+    @classmethod
+    def _or_nothing(cls, value: object, handler: ValidatorFunctionWrapHandler) -> _About | None:
+        try:
+            about: _About | None = handler(value)
+        except ValidationError:
+            return None
+        return about
 
 
 class _ModelList(BaseModel):
@@ -83,9 +108,17 @@ class _ModelList(BaseModel):
 _Answer = TypeVar("_Answer", _Completion, _ModelList)
 
 
-def read_models(response: "httpx2.Response") -> str:
-    """The name of the first model that the server lists."""
-    return _parse(_ModelList, response).data[0].id
+def read_models(response: "httpx2.Response") -> tuple[str, Family]:
+    """The first model that the server lists: its name, and its family.
+
+    Our server says which family it is, and what it was taught; of another's, the name has to tell.
+    """
+    model = _parse(_ModelList, response).data[0]
+    family = family_of(model.id)
+    if model.qwen_ocr:
+        family = family_named(model.qwen_ocr.family) or family
+        family = replace(family, tasks=model.qwen_ocr.tasks)
+    return model.id, family
 
 
 def read_completion(response: "httpx2.Response", *, latency: float) -> OCRResult:
@@ -104,10 +137,19 @@ def read_completion(response: "httpx2.Response", *, latency: float) -> OCRResult
 
 
 def checked(result: OCRResult, options: ReadOptions) -> OCRResult:
-    """`result`; `TruncatedError` or `RepetitionError` when text is missing and must not be."""
-    if result.finish_reason == "stop" or options.get("allow_truncated"):
-        return result
-    raise (RepetitionError if result.finish_reason == REPETITION else TruncatedError)(result)
+    """`result`, with its words if they are wanted.
+
+    Raises `TruncatedError` or `RepetitionError` when text is missing and must not be, and
+    `LowConfidenceError` when the model is not as sure as it has to be.
+    """
+    if not options.get("confidence"):
+        result = replace(result, words=())
+    if result.finish_reason != "stop" and not options.get("allow_truncated"):
+        raise (RepetitionError if result.finish_reason == REPETITION else TruncatedError)(result)
+    least = options.get("min_confidence")
+    if least is not None and (result.confidence is None or result.confidence < least):
+        raise LowConfidenceError(result, least)
+    return result
 
 
 class StreamReader:
@@ -181,20 +223,20 @@ def unexpected(response: "httpx2.Response") -> ResponseError | NotFoundError:
 def _result(*, usage: _Usage | None, tokens: list[Token], **fields: Any) -> OCRResult:
     result = OCRResult(usage=Usage(**usage.model_dump()) if usage else None, **fields)
     words = words_of(result.text, tokens) if tokens else ()
+    confidence = mean_confidence(words)
     looping = ends_in_loop(result.text, ended=result.finish_reason == "stop")
     return replace(
         result,
         finish_reason=REPETITION if looping else result.finish_reason,
         words=words,
-        confidence=mean_confidence(words),
+        confidence=confidence,
+        warnings=warnings_of(result.text, confidence),
     )
 
 
 def _tokens(logprobs: _Logprobs | None) -> list[Token]:
     content = (logprobs.content if logprobs else None) or []
-    return [
-        Token(t.token.encode() if t.bytes is None else bytes(t.bytes), t.logprob) for t in content
-    ]
+    return [Token.of(t.token, t.bytes, t.logprob) for t in content]
 
 
 def _request_id(response: "httpx2.Response") -> str | None:

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import Any
 
-from qwen_ocr._request import sdk_options
+from qwen_ocr._request import sdk_headers, sdk_options
 from qwen_ocr._steps import Session
 from qwen_ocr.settings import ClientSettings
 
@@ -30,6 +30,7 @@ class Client(ABC):
             max_image_tokens=max_image_tokens,
         )
         self._session = Session(settings, settings.model)
+        self._headers = sdk_headers(settings)
         self._connect(sdk_options(settings))
 
     @abstractmethod

@@ -13,11 +13,11 @@ from pydantic import BaseModel, PydanticUserError, ValidationError
 from qwen_ocr._request import ChatRequest, build_request
 from qwen_ocr._response import checked, read_completion, read_models
 from qwen_ocr.boxes import SpottedText, to_pixels
-from qwen_ocr.errors import ConfigurationError, SchemaError
-from qwen_ocr.families import family_of
+from qwen_ocr.errors import ConfigurationError, SchemaError, UnsupportedTaskError
+from qwen_ocr.families import Family, family_of, why_unsupported
 from qwen_ocr.images import ImageInput, Page, known_size, load_image, plan_page, to_url
 from qwen_ocr.options import ReadOptions, check_options
-from qwen_ocr.prompts import Task, check_prompt
+from qwen_ocr.prompts import KEY_VALUE, Task, check_prompt, task_of
 from qwen_ocr.repetition import REPETITION, TEMPERATURES
 from qwen_ocr.results import OCRResult, Plan, TextBox
 from qwen_ocr.settings import ClientSettings
@@ -54,6 +54,18 @@ class Session:
     settings: ClientSettings
     model: str | None
     """The model's name, once it is known."""
+    family: Family | None = None
+    """The model's family, once it is known: from its name, or as the server tells it."""
+
+    def __post_init__(self) -> None:
+        if self.model is not None:
+            self.family = family_of(self.model)
+
+    def require(self, task: str | None) -> None:
+        """Raise `UnsupportedTaskError` if the model is known not to have been taught this task."""
+        why = why_unsupported(self.family, task) if self.family and task else None
+        if why:
+            raise UnsupportedTaskError(why)
 
 
 def advance(steps: Steps[T], answer: Answer | None) -> ChatRequest | Done[T] | None:
@@ -69,7 +81,7 @@ def read(
     session: Session, image: ImageInput, prompt: str, options: ReadOptions
 ) -> Steps[OCRResult]:
     """Read one image, again and again if the model repeats itself."""
-    page = _accept(image, prompt, options)
+    page = _accept(session, image, prompt, options)
     return (yield from _read(session, page, prompt, options))
 
 
@@ -77,7 +89,7 @@ def first_request(
     session: Session, image: ImageInput, prompt: str, options: ReadOptions
 ) -> Steps[ChatRequest]:
     """What `read` sends first."""
-    page = _accept(image, prompt, options)
+    page = _accept(session, image, prompt, options)
     return (yield from _request(session, page, prompt, options))
 
 
@@ -103,15 +115,17 @@ def extract(
         raise ConfigurationError(f"model: {model!r} has no JSON schema ({exc})") from exc
     if prompt is None:
         prompt = Task.KEY_VALUE(schema)
-    page = _accept(image, prompt, options)
+    session.require(KEY_VALUE)
+    page = _accept(session, image, prompt, options)
     result = yield from _read(session, page, prompt, options, schema)
     return _validate(model, result)
 
 
 def locate(session: Session, image: ImageInput, options: ReadOptions) -> Steps[list[TextBox]]:
     """Read one image into lines of text with their places."""
-    page = known_size(_accept(image, Task.SPOT, options))
-    family = family_of((yield from find_model(session)))
+    page = known_size(_accept(session, image, Task.SPOT, options))
+    family = yield from find_family(session)
+    session.require(task_of(Task.SPOT))
     sent = plan_page(page, family, session.settings.max_image_tokens)
     schema = SpottedText.model_json_schema()
     result = yield from _read(session, page, Task.SPOT, options, schema)
@@ -122,14 +136,15 @@ def locate(session: Session, image: ImageInput, options: ReadOptions) -> Steps[l
 def plan(session: Session, image: ImageInput) -> Steps[Plan]:
     """How one image would be sent."""
     page = known_size(load_image(image))
-    family = family_of((yield from find_model(session)))
+    family = yield from find_family(session)
     return plan_page(page, family, session.settings.max_image_tokens)
 
 
-def _accept(image: ImageInput, prompt: str, options: ReadOptions) -> Page | str:
+def _accept(session: Session, image: ImageInput, prompt: str, options: ReadOptions) -> Page | str:
     """Refuse what can be refused without a server."""
     check_prompt(prompt)
     check_options(options)
+    session.require(task_of(prompt))
     return load_image(image)
 
 
@@ -137,8 +152,14 @@ def find_model(session: Session) -> Steps[str]:
     """The model that was named, or the first that the server lists."""
     if session.model is None:
         answer = yield None
-        session.model = read_models(answer.response)
+        session.model, session.family = read_models(answer.response)
     return session.model
+
+
+def find_family(session: Session) -> Steps[Family]:
+    """The family of that model."""
+    model = yield from find_model(session)
+    return session.family or family_of(model)
 
 
 def _request(
@@ -149,15 +170,10 @@ def _request(
     schema: dict[str, Any] | None = None,
 ) -> Steps[ChatRequest]:
     model = yield from find_model(session)
-    url = to_url(page, family_of(model), session.settings.max_image_tokens)
-    return build_request(
-        model,
-        url,
-        prompt,
-        max_tokens=options.get("max_tokens"),
-        confidence=options.get("confidence", False),
-        schema=schema,
-    )
+    session.require(task_of(prompt))
+    session.require(KEY_VALUE if schema else None)
+    url = to_url(page, (yield from find_family(session)), session.settings.max_image_tokens)
+    return build_request(model, url, prompt, max_tokens=options.get("max_tokens"), schema=schema)
 
 
 def _read(

@@ -133,9 +133,11 @@ class AsyncOCRClient(Client):
             raw: LegacyAPIResponse[Any]
             with translate_errors():
                 if step is None:
-                    raw = await self._sdk.models.with_raw_response.list()
+                    raw = await self._sdk.models.with_raw_response.list(extra_headers=self._headers)
                 else:
-                    raw = await self._sdk.chat.completions.with_raw_response.create(**step)
+                    raw = await self._sdk.chat.completions.with_raw_response.create(
+                        **step, extra_headers=self._headers
+                    )
             answer = Answer(raw.http_response, time.perf_counter() - started)
             if step is None:  # the image is fitted to the model next
                 step = await asyncio.to_thread(advance, steps, answer)
@@ -149,7 +151,9 @@ class AsyncOCRClient(Client):
         request = await self._run(_steps.start_stream(self._session, image, prompt, options))
         started = time.perf_counter()
         with translate_errors():
-            stream = await self._sdk.chat.completions.create(**request, stream=True)
+            stream = await self._sdk.chat.completions.create(
+                **request, stream=True, extra_headers=self._headers
+            )
         reader = StreamReader(stream.response)
         async with stream:
             with reader.errors():

@@ -31,8 +31,9 @@ class OCRClient(Client):
     are kept for the next image, so keep the client; close it, or use it in a `with` block.
 
     `options` of its methods are those of `ReadOptions`. All methods raise `ImageError`,
-    `PromptError` and `ConfigurationError` before anything is sent, and the other errors of
-    `qwen_ocr.errors` for what happens after that. `ConfigurationError` is also what the client
+    `PromptError` and `ConfigurationError` before anything is sent, `UnsupportedTaskError` for what
+    the model was not taught before the image is, and the other errors of `qwen_ocr.errors` for what
+    happens after that. `ConfigurationError` is also what the client
     itself raises for an argument or variable that makes no sense.
     """
 
@@ -46,6 +47,7 @@ class OCRClient(Client):
 
         `prompt` is a `Task` or any other string. Text that is cut off raises `TruncatedError`, text
         that ends in a loop at each of four attempts `RepetitionError`; both carry what there is.
+        Text that the model is not sure of, and no text, come back with `warnings`.
         """
         return self._run(_steps.read(self._session, image, prompt, options))
 
@@ -165,9 +167,11 @@ class OCRClient(Client):
             with translate_errors():
                 raw: LegacyAPIResponse[Any]
                 if step is None:
-                    raw = self._sdk.models.with_raw_response.list()
+                    raw = self._sdk.models.with_raw_response.list(extra_headers=self._headers)
                 else:
-                    raw = self._sdk.chat.completions.with_raw_response.create(**step)
+                    raw = self._sdk.chat.completions.with_raw_response.create(
+                        **step, extra_headers=self._headers
+                    )
             step = advance(steps, Answer(raw.http_response, time.perf_counter() - started))
         return step.value
 
@@ -177,7 +181,9 @@ class OCRClient(Client):
         request = self._run(_steps.start_stream(self._session, image, prompt, options))
         started = time.perf_counter()
         with translate_errors():
-            stream = self._sdk.chat.completions.create(**request, stream=True)
+            stream = self._sdk.chat.completions.create(
+                **request, stream=True, extra_headers=self._headers
+            )
         reader = StreamReader(stream.response)
         with stream, reader.errors():
             for chunk in stream:

@@ -15,6 +15,8 @@
     ├── ServerError             any other 5xx: the server failed
     ├── ResponseError           an answer that no OCR server gives, a web page for instance
     ├── SchemaError             the text is not in the form that was asked for; it carries the text
+    ├── UnsupportedTaskError    the served model was not taught what was asked for
+    ├── LowConfidenceError      the model is less sure than `min_confidence`; it carries the result
     └── TruncatedError          the text is cut off; the error carries what there is
         └── RepetitionError     the model repeated itself without end, at every attempt
 
@@ -28,6 +30,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from qwen_ocr.confidence import WARNINGS
 from qwen_ocr.results import OCRResult
 
 if TYPE_CHECKING:
@@ -131,6 +134,42 @@ class SchemaError(OCRError):
         return type(self), (self.result, self.problem)
 
 
+class UnsupportedTaskError(OCRError):
+    """The served model was not taught this task, as client or server know; nothing was read."""
+
+    def __init__(
+        self, message: str, *, code: str | None = "unsupported_task", **evidence: Any
+    ) -> None:
+        super().__init__(message, code=code, **evidence)
+
+
+class LowConfidenceError(OCRError):
+    """The model is less sure of the page than `minimum`; `partial` is the result all the same."""
+
+    def __init__(self, partial: OCRResult, minimum: float) -> None:
+        super().__init__(self._explain(partial, minimum), request_id=partial.request_id)
+        self.partial = partial
+        self.minimum = minimum
+
+    @staticmethod
+    def _explain(partial: OCRResult, minimum: float) -> str:
+        if "no_text" in partial.warnings:
+            return f"{WARNINGS['no_text']} (a confidence of {minimum:g} was asked for)"
+        if partial.confidence is None:
+            return (
+                "the server sent no log-probabilities that belong to the text, so its confidence "
+                "is not known: leave out min_confidence, or use a server that sends them"
+            )
+        return (
+            f"{WARNINGS['low_confidence']} (confidence {partial.confidence:.2f}, "
+            f"{minimum:g} was asked for)"
+        )
+
+    def __reduce__(self) -> tuple[type["LowConfidenceError"], tuple[OCRResult, float]]:
+        """Pickle by what was given, as `SchemaError` does."""
+        return type(self), (self.partial, self.minimum)
+
+
 class TruncatedError(OCRError):
     """The model was stopped before it had read everything; `partial` is the result so far."""
 
@@ -140,6 +179,14 @@ class TruncatedError(OCRError):
 
     @staticmethod
     def _explain(partial: OCRResult) -> str:
+        if "low_confidence" in partial.warnings:
+            # More tokens would be more of the same.
+            return (
+                f"the text is cut off (finish_reason {partial.finish_reason!r}), and the model is "
+                f"not sure of it (confidence {partial.confidence:.2f}): this is probably not text "
+                "that it can read; turn the picture upright, crop it to a block of text, or serve "
+                "a larger model"
+            )
         return (
             f"the text is cut off (finish_reason {partial.finish_reason!r}): raise max_tokens or "
             "the server's context length, or allow truncated text to get what there is"
@@ -205,6 +252,13 @@ def _from_status(exc: "openai.APIStatusError") -> OCRError:
         "server_message": _server_message(exc.body),
         "code": _field(exc.body, "code"),
     }
+    if evidence["code"] == "unsupported_task":
+        return UnsupportedTaskError("the served model cannot do that", **evidence)
+    keyless = "authorization" not in exc.request.headers
+    if evidence["code"] == "missing_api_key" or (status == 401 and keyless):
+        return AuthenticationError(
+            "the server needs an API key: set api_key or QWEN_OCR_API_KEY", **evidence
+        )
     if status in (401, 403):
         return AuthenticationError(
             "the server did not accept the API key: set api_key or QWEN_OCR_API_KEY to one that "

@@ -10,6 +10,10 @@ import math
 import re
 from dataclasses import dataclass
 
+from qwen_ocr.prompts import TASKS
+
+EXAMPLE_MODEL = "Qwen/Qwen3-VL-8B-Instruct"
+"""What messages name as a model that was taught all tasks."""
 MAX_ASPECT_RATIO = 200
 """Longest side ÷ shortest side above which every family's image processor refuses an image."""
 
@@ -36,8 +40,10 @@ class Family:
     """Whether an image shrunk to the budget is still legible. A model that reads blocks of text and
     not pages misreads a page that was shrunk; such an image is refused unless the caller sets a
     limit, and so knows."""
-    locates: bool = True
-    """Whether the models were taught to say where text is."""
+    tasks: tuple[str, ...] = TASKS
+    """What the models were taught, of `qwen_ocr.prompts.TASKS`. Other prompts are up to the caller;
+    these are refused by client and server if they are not here, because the answer would be plain
+    text, or would not end."""
 
     def fit(self, size: tuple[int, int], max_tokens: int | None = None) -> tuple[int, int]:
         """Width and height to send, in pixels: `size` itself when it is within the budget.
@@ -82,7 +88,7 @@ FAMILIES = (
         max_tokens=2048,
         budget=2048,
         reads_shrunk=False,
-        locates=False,
+        tasks=("text",),
     ),
     Family("qwen2-vl", r"qwen2-?vl", 28, min_tokens=4, max_tokens=16384, budget=2048),
     Family(
@@ -104,9 +110,25 @@ def known_family(model: str) -> Family | None:
     return next((f for f in FAMILIES if re.search(f.pattern, model.lower())), None)
 
 
+def family_named(name: str) -> Family | None:
+    """The row of that name."""
+    return next((f for f in FAMILIES if f.name == name), None)
+
+
 def family_of(model: str) -> Family:
     """The family of a model, from its name or path; Qwen3-VL's for a name that tells nothing.
 
     They are safe for a stranger: a wrong factor costs a second, small resize on the server.
     """
     return known_family(model) or QWEN3_VL
+
+
+def why_unsupported(family: Family, task: str) -> str | None:
+    """What to say to somebody who asks for this task; None if the family was taught it."""
+    if task in family.tasks:
+        return None
+    return (
+        f"the served model ({family.name}) was not taught {task!r}, only "
+        f"{', '.join(family.tasks)}: ask for that, or serve a larger model, such as "
+        f"`qwen-ocr serve --model {EXAMPLE_MODEL}`"
+    )

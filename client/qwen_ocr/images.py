@@ -12,12 +12,20 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from PIL import Image, ImageOps, ImageSequence
+from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
 
 from qwen_ocr.errors import ImageError
 from qwen_ocr.families import MAX_ASPECT_RATIO, Family
 from qwen_ocr.results import Plan
-from qwen_ocr.sources import FORMATS, Source, image_errors, name_of, read_bytes
+from qwen_ocr.sources import (
+    FORMATS,
+    PDF_ADVICE,
+    Source,
+    image_errors,
+    is_pdf,
+    name_of,
+    read_bytes,
+)
 
 MAX_PIXELS = 89_478_485
 """Most pixels decoded: Pillow's line for decompression bombs; A1 at 300 dpi has 70 million."""
@@ -79,7 +87,12 @@ def load_image(source: ImageInput) -> Page | str:
             check_size((shape[1] if len(shape) > 1 else 1, shape[0]))
             return _prepare(name, Image.fromarray(source), None)
         data = read_bytes(source)
-        image = Image.open(BytesIO(data), formats=FORMATS)
+        try:
+            image = Image.open(BytesIO(data), formats=FORMATS)
+        except UnidentifiedImageError:
+            if is_pdf(data):
+                raise ImageError(PDF_ADVICE) from None
+            raise
         if image.format == "TIFF" and getattr(image, "n_frames", 1) > 1:
             raise ImageError("a TIFF of several pages; read them one by one with tiff_pages")
         return _prepare(name, image, data)
@@ -121,9 +134,8 @@ def plan_page(page: Page, family: Family, max_tokens: int | None = None) -> Plan
     if size != page.size and max_tokens is None and not family.reads_shrunk:
         raise ImageError(
             f"{page.name}: {page.size[0]}×{page.size[1]} pixels are more than {family.name} can "
-            f"read ({family.budget * family.factor**2:,}, a block of text): crop it, serve a "
-            "larger model, or have it shrunk all the same with max_image_tokens or "
-            f"QWEN_OCR_MAX_IMAGE_TOKENS={family.max_tokens}"
+            f"read ({family.budget * family.factor**2:,}): crop it to a block of text, or serve a "
+            "larger model"
         )
     if max(size) > MAX_ASPECT_RATIO * min(size):
         raise ImageError(

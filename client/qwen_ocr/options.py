@@ -15,7 +15,12 @@ class ReadOptions(TypedDict, total=False):
     """Return text that is cut off or ends in a loop, as its `finish_reason` tells, instead of
     raising `TruncatedError` or `RepetitionError`."""
     confidence: bool
-    """Ask for `words` and `confidence` of the result; makes answers several times larger."""
+    """Fill in `words` of the result. `confidence` and `warnings` are always there, so the server is
+    asked for the log-probability of each token in any case: about 80 bytes a token, which makes an
+    answer 5 to 15 times larger (12 kB instead of 0.8 kB for 140 tokens)."""
+    min_confidence: float | None
+    """Raise `LowConfidenceError`, which has the result, for a page whose confidence is below this,
+    0 to 1, or is not known; a page without text counts as below it."""
 
 
 def check_count(name: str, value: object) -> None:
@@ -31,3 +36,6 @@ def check_options(options: ReadOptions) -> None:
         raise ConfigurationError(f"no such option: {', '.join(sorted(unknown))}")
     if options.get("max_tokens") is not None:
         check_count("max_tokens", options["max_tokens"])
+    least = options.get("min_confidence")
+    if least is not None and not (isinstance(least, int | float) and 0 <= least <= 1):
+        raise ConfigurationError(f"min_confidence: {least!r} is not a number from 0 to 1")

@@ -6,6 +6,10 @@ from enum import StrEnum
 
 from qwen_ocr.errors import PromptError
 
+_KEY_VALUE_PREFIX = "Extract the key-value information in the format:"
+KEY_VALUE = "key_value"
+"""What the task of `Task.KEY_VALUE`, and of any answer in a form of the caller's, is called."""
+
 
 class Task(StrEnum):
     """Ready prompts. Each is a string, and wherever one is taken, any other string is, too.
@@ -41,11 +45,21 @@ class Task(StrEnum):
             text = json.dumps(form, ensure_ascii=False)
         except (TypeError, ValueError) as exc:
             raise PromptError(f"KEY_VALUE takes what JSON can hold: {exc}") from exc
-        return f"Extract the key-value information in the format: {text}"
+        return f"{_KEY_VALUE_PREFIX} {text}"
 
 
 DEFAULT_PROMPT = Task.TEXT
 """What is asked for when nothing is."""
+TASKS = (*(task.name.lower() for task in Task), KEY_VALUE)
+"""The names of all tasks, as families of models and `GET /v1/models` have them."""
+
+
+def task_of(prompt: str) -> str | None:
+    """Which of `TASKS` a prompt with a preset's words asks for; None for other words."""
+    words = prompt.strip()
+    if words.startswith(_KEY_VALUE_PREFIX):
+        return KEY_VALUE
+    return next((task.name.lower() for task in Task if task == words), None)
 
 
 def check_prompt(prompt: str) -> None:

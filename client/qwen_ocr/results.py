@@ -46,10 +46,13 @@ class OCRResult:
     attempts: int = 1
     """How often the image was read: more than once when the model repeated itself without end."""
     words: tuple[Word, ...] = ()
-    """The words of the text, when confidence was asked for."""
+    """The words of the text, when the option `confidence` asked for them."""
     confidence: float | None = None
-    """0 to 1, see `qwen_ocr.confidence`; None when it was not asked for, when there are no words,
-    or when the server's tokens do not spell the text."""
+    """How sure the model was of the page, 0 to 1, see `qwen_ocr.confidence`; None when there are no
+    words, or when the server sends no log-probabilities of tokens that spell the text."""
+    warnings: tuple[str, ...] = ()
+    """Codes that say why the text is doubtful, each a key of `qwen_ocr.WARNINGS`:
+    `"low_confidence"`, `"no_text"`. Empty for a page that was read well, as far as can be told."""
 
     def __str__(self) -> str:
         return self.text
@@ -103,6 +106,11 @@ class Document:
     def failed(self) -> tuple[Outcome[int], ...]:
         """The pages that could not be read: their text is missing above."""
         return tuple(page for page in self.pages if page.error)
+
+    @property
+    def flagged(self) -> tuple[Outcome[int], ...]:
+        """The pages that were read and whose results have `warnings`."""
+        return tuple(page for page in self.pages if page.result and page.result.warnings)
 
     def __str__(self) -> str:
         return self.text

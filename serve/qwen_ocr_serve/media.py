@@ -120,8 +120,8 @@ class GuardedMediaConnector(MediaConnector):
             raise ImageRefusedError(
                 "image_too_large",
                 f"the image has {width} x {height} pixels, {family.name} reads blocks of text of "
-                f"up to {family.budget * family.factor**2}: crop it, or shrink it and see whether "
-                "it is still read",
+                f"up to {family.budget * family.factor**2}: crop it to a block of text, or serve a "
+                "larger model",
             )
         try:
             return load(data)

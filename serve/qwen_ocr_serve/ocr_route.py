@@ -6,9 +6,10 @@ into the envelope.
 """
 
 import base64
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
@@ -21,8 +22,10 @@ from vllm.entrypoints.openai.chat_completion.protocol import (
 from vllm.entrypoints.serve.engine.protocol import ErrorResponse
 from vllm.entrypoints.serve.utils.api_utils import with_cancellation
 
-from qwen_ocr import DEFAULT_PROMPT
+from qwen_ocr import DEFAULT_PROMPT, WARNINGS
 from qwen_ocr.repetition import SERVER_DETECTION
+from qwen_ocr_serve import tasks
+from qwen_ocr_serve.assessment import Assessment, assess
 from qwen_ocr_serve.guard.routes import OCR_PATH
 
 NotBlank = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -40,10 +43,16 @@ class OCREnvelope(BaseModel):
 
     success: bool
     data: list[str] = Field(description="One string, the text; empty after a failure.")
-    message: str = Field(description="What went wrong, or why the text is incomplete.")
+    message: str = Field(description="What went wrong, or why the text is not to be trusted.")
     timestamp: AwareDatetime
     request_id: str
     code: str | None = Field(default=None, description="What went wrong, as a word for programs.")
+    confidence: float | None = Field(
+        default=None, description="How sure the model is of the text, 0 to 1; null without words."
+    )
+    warnings: list[str] = Field(
+        default=[], description=f"Why the text is doubtful: {', '.join(WARNINGS)}."
+    )
 
 
 _INCOMPLETE = {
@@ -118,6 +127,7 @@ def _chat(body: OCRRequest) -> ChatCompletionRequest:
             "messages": [{"role": "user", "content": content}],
             "temperature": 0.0,
             "repetition_detection": SERVER_DETECTION,
+            "logprobs": True,
         }
     )
 
@@ -154,7 +164,11 @@ def _chat(body: OCRRequest) -> ChatCompletionRequest:
 async def read_image(
     body: Annotated[OCRRequest, Depends(read_body)], raw_request: Request
 ) -> Response:
-    """Read the text of one image. With `Accept: text/plain`, the answer is the text alone."""
+    """Read the text of one image. With `Accept: text/plain`, the answer is the text alone.
+
+    `X-Confidence` and `X-Warnings` tell in both forms how far it can be trusted.
+    """
+    tasks.refuse_prompt(body.text, HTTPStatus.UNPROCESSABLE_ENTITY)
     answer = await raw_request.app.state.openai_serving_chat.create_chat_completion(
         _chat(body), raw_request
     )
@@ -163,17 +177,23 @@ async def read_image(
     assert isinstance(answer, ChatCompletionResponse), "not a streaming request"
     choice = answer.choices[0]
     reason, text = choice.finish_reason or "", choice.message.content or ""
+    assessment = assess(choice)
+    headers = {"X-Finish-Reason": reason, **assessment.headers}
     if raw_request.headers.get("accept", "").startswith("text/plain"):
-        return PlainTextResponse(text + "\n", headers={"X-Finish-Reason": reason})
-    return JSONResponse(_success(raw_request, text, _INCOMPLETE.get(reason, "")))
-
-
-def _success(request: Request, text: str, message: str) -> dict[str, Any]:
+        return PlainTextResponse(text + "\n", headers=headers)
     envelope = OCREnvelope(
         success=True,
         data=[text],
-        message=message,
+        message="; ".join(_doubts(reason, assessment)),
         timestamp=datetime.now(UTC),
-        request_id=request.headers["x-request-id"],  # which the guard has put there
+        request_id=raw_request.headers["x-request-id"],  # which the guard has put there
+        confidence=assessment.confidence,
+        warnings=list(assessment.warnings),
     )
-    return envelope.model_dump(mode="json", exclude_none=True)
+    return JSONResponse(envelope.model_dump(mode="json", exclude={"code"}), headers=headers)
+
+
+def _doubts(reason: str, assessment: Assessment) -> Iterator[str]:
+    if reason in _INCOMPLETE:
+        yield _INCOMPLETE[reason]
+    yield from (WARNINGS[code] for code in assessment.warnings)

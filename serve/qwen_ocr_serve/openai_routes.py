@@ -10,7 +10,6 @@ from typing import Any, Self
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ModelWrapValidatorHandler, model_validator
-from vllm.entrypoints.openai.chat_completion.api_router import create_chat_completion
 from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
 from vllm.entrypoints.openai.responses.api_router import create_responses
 from vllm.entrypoints.openai.responses.protocol import ResponsesRequest
@@ -21,6 +20,7 @@ from vllm.exceptions import VLLMValidationError
 from qwen_ocr_serve.api import bounds, parameters
 from qwen_ocr_serve.api.grammars import GrammarChecker
 from qwen_ocr_serve.api.json_route import JSONRoute
+from qwen_ocr_serve.chat import answer_chat
 from qwen_ocr_serve.settings import server_settings
 
 _OTHER_MEDIA = frozenset(
@@ -128,8 +128,7 @@ class ResponseRequest(_Checked, ResponsesRequest):
 @router.post("/v1/chat/completions", responses=_RESPONSES, dependencies=[Depends(_check_chat)])
 async def chat(request: ChatRequest, raw_request: Request) -> Response:
     """Create a chat completion, as OpenAI does."""
-    answer: Response = await create_chat_completion(request, raw_request)
-    return answer
+    return await answer_chat(request, raw_request)
 
 
 @router.post("/v1/responses", responses=_RESPONSES, dependencies=[Depends(_check_response)])

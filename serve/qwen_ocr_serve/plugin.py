@@ -15,7 +15,7 @@ from vllm.tasks import SupportedTask
 from vllm.v1.engine.exceptions import EngineDeadError
 from vllm.v1.metrics.prometheus import get_prometheus_registry
 
-from qwen_ocr_serve import media, ocr_route, openai_routes
+from qwen_ocr_serve import media, model_list, ocr_route, openai_routes
 from qwen_ocr_serve.guard.exchange import current
 from qwen_ocr_serve.guard.problems import Problem
 from qwen_ocr_serve.openapi import describe, is_listed
@@ -117,7 +117,8 @@ class Routes:
             for entry in app.user_middleware
             if entry.cls is not PrometheusInstrumentatorMiddleware  # type: ignore[comparison-overlap]
         ]
-        for routes in (ocr_route.router, openai_routes.router, router, page.router):
+        own = (ocr_route.router, openai_routes.router, model_list.router, router, page.router)
+        for routes in own:
             app.include_router(routes)
         app.add_exception_handler(Problem, _refuse)
         app.title = "qwen-ocr"

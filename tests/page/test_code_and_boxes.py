@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from qwen_ocr import OCRClient, Task
 
@@ -67,8 +67,17 @@ def test_code_is_copied(open_page: Callable[..., Page]) -> None:
     assert page.evaluate("navigator.clipboard.readText()") == code
 
 
-def test_boxes_lie_over_their_text(page: Page, samples: Path, answer: Callable[..., str]) -> None:
-    # The bundled model knows no boxes, so its answer is made up; the request is the page's own.
+def test_boxes_lie_over_their_text(
+    open_page: Callable[..., Page], samples: Path, answer: Callable[..., str]
+) -> None:
+    # The bundled model knows no boxes, so the preset is added and its answer made up; the request
+    # is the page's own.
+    def offer_boxes(route: Route) -> None:
+        config = route.fetch().json()
+        config["presets"].append({"name": Task.SPOT.name, "prompt": Task.SPOT.value})
+        route.fulfill(json=config)
+
+    page = open_page(lambda page: page.route("**/page/config.json", offer_boxes))
     spots = [
         {"bbox_2d": [0, 0, 500, 100], "text_content": "Café Lumière"},
         {"bbox_2d": [250, 500, 1000, 1000], "text_content": "TOTAL"},

@@ -265,9 +265,31 @@ def test_the_text_is_copied_and_downloaded(open_page: Callable[..., Page], sampl
     assert Path(download.value.path()).read_text("utf-8") == text_of(page)
 
 
-def test_a_preset_beyond_the_bundled_model_says_so(page: Page) -> None:
-    page.get_by_label("What to read").select_option(label="Table as HTML")
-    expect(page.get_by_label("Prompt")).to_have_value(
-        "Read the table in the image and output it as HTML, with nothing before or after it."
-    )
+def test_what_the_bundled_model_cannot_do_is_not_offered(page: Page) -> None:
+    presets = page.get_by_label("What to read")
+    expect(presets.locator("option")).to_have_text(["All text", "My own prompt"])
+    presets.select_option(label="My own prompt")
     expect(page.locator("#preset-note")).to_contain_text("plain printed text only")
+
+
+def test_a_doubtful_reading_does_not_look_finished(
+    open_page: Callable[..., Page], samples: Path, tmp_path: Path
+) -> None:
+    page = open_page()
+    upside_down = tmp_path / "scan.png"
+    Image.open(samples / "paragraph.png").rotate(180).save(upside_down)
+    give(page, upside_down)
+    expect_finish(page, "doubtful")
+    expect(page.locator("#finish")).to_contain_text("the model is not sure of this text")
+    finished = "getComputedStyle(document.querySelector('#finish'), '::before').backgroundColor"
+    doubtful = page.evaluate(finished)
+    page.locator("#language").click()
+    expect(page.locator("#finish")).to_contain_text("模型对这段文字没有把握")
+    blank = tmp_path / "blank.png"
+    Image.new("L", (300, 200), 255).save(blank)
+    give(page, blank)
+    expect(page.locator("#finish")).to_contain_text("没有发现文字")
+    expect_finish(page, "doubtful")
+    give(page, samples / "paragraph.png")
+    expect_finish(page, "stop")
+    assert page.evaluate(finished) != doubtful

@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import Page
 
 from qwen_ocr.boxes import SpottedText, to_pixels
-from qwen_ocr.confidence import Token, words_of
-from qwen_ocr.families import FAMILIES
+from qwen_ocr.confidence import LOW_CONFIDENCE, Token, warnings_of, words_of
+from qwen_ocr.families import FAMILIES, family_of
 from qwen_ocr.repetition import ends_in_loop
 from qwen_ocr_serve.page.config import page_config
 
@@ -40,7 +40,7 @@ def test_every_family_is_tried() -> None:
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 def test_sizes(page: Page, family: Any) -> None:
     rng = random.Random(7)
-    facts = page_config(MODELS[family.name])["family"]
+    facts = page_config(MODELS[family.name], family)["family"]
     sizes = [(rng.randint(1, 5000), rng.randint(1, 5000)) for _ in range(1000)]
     # Where rounding is decided: multiples of the factor and half of one more.
     half = family.factor // 2
@@ -57,7 +57,7 @@ def test_loops(page: Page) -> None:
     for size in (1, 7, 49, 50, 51, 300, 1000, 1001):
         pattern = "".join(rng.choices("ab \n", k=size))
         texts += ["Head. " + pattern * copies for copies in (19, 20, 21, 99, 100, 101)]
-    rules = page_config("mini")["loop"]
+    rules = page_config("mini", family_of("mini"))["loop"]
     for ended in (True, False):
         found = call(page, "loop.js", "endsInLoop", [[text, ended, rules] for text in texts])
         assert found == [ends_in_loop(text, ended=ended) for text in texts]
@@ -95,6 +95,18 @@ def test_word_confidences(page: Page) -> None:
     assert not words_of(text, cases[-1])
 
 
+def test_warnings(page: Page) -> None:
+    low = page_config("mini", family_of("mini"))["low_confidence"]
+    assert low == LOW_CONFIDENCE
+    values = (None, 0.0, low - 0.001, low, 1.0)
+    cases: list[list[Any]] = [[text, value, low] for text in ("", " \n", "a") for value in values]
+    found = call(page, "confidence.js", "warningOf", cases)
+    assert [[code] if code else [] for code in found] == [
+        list(warnings_of(text, value)) for text, value, _ in cases
+    ]
+    assert set(found) == {None, "no_text", "low_confidence"}
+
+
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 def test_boxes(page: Page, family: Any) -> None:
     size = (700, 900)
@@ -107,7 +119,7 @@ def test_boxes(page: Page, family: Any) -> None:
     )
     expected = to_pixels(spotted, size, family.box_range or family.resized(size))
     complete = spotted.model_dump_json(indent=1)
-    facts = page_config(MODELS[family.name])["family"]
+    facts = page_config(MODELS[family.name], family)["family"]
     cases = [[f"```json\n{complete}\n```", facts, size], [complete[:-20], facts, size]]
     whole, cut_off = call(page, "boxes.js", "boxesIn", cases)
     assert len(cut_off) == len(expected) - 1

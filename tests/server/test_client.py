@@ -1,6 +1,8 @@
 """What the client promises about a healthy server, against one."""
 
 import json
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,8 @@ from qwen_ocr import (
     _request,
     _steps,
 )
+from qwen_ocr_serve.local_server import LocalServer
+from qwen_ocr_serve.settings import BUNDLED_MODEL_PATH
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 RECEIPT = SAMPLES / "receipt.png"
@@ -100,8 +104,18 @@ def test_many_in_order_with_a_bad_one(base_url: str) -> None:
     assert [outcome.index for outcome in outcomes if outcome.error] == [1]
 
 
-def test_extract_is_constrained(base_url: str) -> None:
-    with OCRClient(base_url) as client:
+@pytest.fixture(scope="module")
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server that does not know its model for the bundled one, and so refuses no task."""
+    folder = tmp_path_factory.mktemp("stranger")
+    shutil.copytree(BUNDLED_MODEL_PATH, folder / "model")
+    with LocalServer(folder / "server.log", ["--model", str(folder / "model")]) as server:
+        server.wait_until_ready()
+        yield server.base_url
+
+
+def test_extract_is_constrained(stranger: str) -> None:
+    with OCRClient(stranger) as client:
         try:
             text = client.extract(RECEIPT, Receipt, max_tokens=300).model_dump_json()
         except TruncatedError as error:

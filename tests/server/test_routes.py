@@ -21,7 +21,7 @@ def assert_envelope(response: httpx2.Response, status: int) -> dict[str, Any]:
     body = response.json()
     assert response.status_code == status, body
     fields = {"success", "data", "message", "timestamp", "request_id"}
-    assert set(body) == (fields if status == 200 else {*fields, "code"})
+    assert set(body) == fields | ({"confidence", "warnings"} if status == 200 else {"code"})
     assert body["success"] is (status == 200)
     assert datetime.fromisoformat(body["timestamp"]).tzinfo
     assert response.headers["X-Request-Id"] == body["request_id"]

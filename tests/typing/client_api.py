@@ -17,6 +17,7 @@ from qwen_ocr import (
     AsyncOCRStream,
     Document,
     ImageInput,
+    LowConfidenceError,
     OCRClient,
     OCRError,
     OCRResult,
@@ -29,6 +30,7 @@ from qwen_ocr import (
     Task,
     TextBox,
     TruncatedError,
+    UnsupportedTaskError,
     Word,
     tiff_pages,
 )
@@ -45,6 +47,8 @@ def blocking() -> None:
         assert_type(result, OCRResult)
         assert_type(result.words, tuple[Word, ...])
         assert_type(result.confidence, float | None)
+        assert_type(result.warnings, tuple[str, ...])
+        client.ocr("page.png", min_confidence=0.8)
 
         client.ocr(Path("page.png"), Task.MARKDOWN)
         client.ocr(b"bytes", "Read the total.", max_tokens=10, allow_truncated=True)
@@ -81,6 +85,7 @@ def blocking() -> None:
         document = client.ocr_pdf("scan.pdf", pages="1-3", dpi=150, password="open")
         assert_type(document, Document)
         assert_type(document.failed, tuple[Outcome[int], ...])
+        assert_type(document.flagged, tuple[Outcome[int], ...])
 
 
 async def asynchronous() -> None:
@@ -105,6 +110,10 @@ def errors(client: OCRClient, image: ImageInput) -> str:
         return error.partial.text
     except TruncatedError as error:
         return error.partial.finish_reason
+    except LowConfidenceError as error:
+        return f"{error.minimum} {error.partial.warnings}"
+    except UnsupportedTaskError as error:
+        return f"{error.code}"
     except SchemaError as error:
         return error.text
     except OCRError as error:

@@ -15,6 +15,7 @@ from qwen_ocr.cli.common import (
     Confidence,
     Dpi,
     MaxTokens,
+    MinConfidence,
     ModelName,
     Prompt,
     TaskName,
@@ -83,6 +84,7 @@ def batch(
     dpi: Dpi = None,
     max_tokens: MaxTokens = None,
     confidence: Confidence = False,
+    min_confidence: MinConfidence = None,
     allow_truncated: AllowTruncated = False,
     ray: Annotated[
         bool, typer.Option("--ray", help="Read in Ray's workers, on the cluster of RAY_ADDRESS.")
@@ -101,7 +103,8 @@ def batch(
 
     Run the same command again after Ctrl-C, a crash or a power cut: it goes on where it was, and
     the finished file has every page once. Lines are in the order in which pages were done; failed
-    pages have "error" in place of "text". A file that has changed since is read again.
+    pages have "error" in place of "text", and pages that the model is not sure of, or has found no
+    text on, have "warnings" and are counted as flagged. A file that has changed is read again.
 
     --write-requests and --read-answers are the two halves of a batch without a server: what
     `vllm run-batch -i requests.jsonl -o answers.jsonl --model MODEL` makes of the one goes into the
@@ -138,7 +141,10 @@ def batch(
         files = Inputs(inputs, sys.stdin, excluded=searchable_pdf, urls=ray)
         question = prompt_of(prompt, task)
         options = ReadOptions(
-            max_tokens=max_tokens, confidence=confidence, allow_truncated=allow_truncated
+            max_tokens=max_tokens,
+            confidence=confidence,
+            min_confidence=min_confidence,
+            allow_truncated=allow_truncated,
         )
         servers = [
             ClientSettings.load(base_url=url, api_key=api_key, model=model)

@@ -28,7 +28,13 @@ MaxTokens = Annotated[
     int | None, typer.Option(min=1, help="Longest text of a page; what the model can if unset.")
 ]
 Confidence = Annotated[
-    bool, typer.Option("--confidence", help="Ask how sure the model was of each word.")
+    bool, typer.Option("--confidence", help="Keep how sure the model was of each word, too.")
+]
+MinConfidence = Annotated[
+    float | None,
+    typer.Option(
+        min=0, max=1, help="Take a page that the model is less sure of, or without text, as failed."
+    ),
 ]
 AllowTruncated = Annotated[
     bool, typer.Option("--allow-truncated", help="Take text that is cut off, too.")

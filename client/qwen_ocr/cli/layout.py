@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import typer
 
 from qwen_ocr.cli.common import complain
+from qwen_ocr.confidence import WARNINGS
 from qwen_ocr.results import OCRResult
 
 if TYPE_CHECKING:
@@ -28,17 +29,22 @@ class Printer:
     form: Format
     confidence: bool
     """Confidences were asked for: doubtful words are marked; JSON has the numbers instead."""
+    several: bool
+    """There are several files."""
     _gap: str = ""
 
-    def show(self, page: "Page", result: OCRResult, *, titled: bool) -> None:
-        """Print one page, with its name above it if it is one of several."""
+    def show(self, page: "Page", result: OCRResult) -> None:
+        """Print one page, with its name above it if it is one of several; warnings to stderr."""
+        for code in result.warnings:
+            number = "" if result.confidence is None else f" (confidence {result.confidence:.2f})"
+            complain(f"{page.name}: {WARNINGS[code]}{number}")
         if self.form == "json":
             from qwen_ocr.jobs.records import encode, fields_of
 
             place = {"file": page.document.name, "page": page.number}
             typer.echo(encode(place | fields_of(result)), nl=False)
             return
-        if titled:
+        if self.several or page.document.page_count > 1:
             title = f"## {page.name}\n" if self.form == "markdown" else f"==> {page.name} <=="
             # File names can be any bytes.
             typer.echo((self._gap + title).encode(errors="surrogateescape"))

@@ -103,6 +103,8 @@ class QwenOCR:
             attempts=result.attempts,
             prompt_tokens=usage.prompt_tokens if usage else None,
             completion_tokens=usage.completion_tokens if usage else None,
+            confidence=result.confidence,
+            warnings=result.warnings,
             words=tuple((word.text, word.confidence) for word in result.words),
         )
 

@@ -39,6 +39,12 @@ def _finished(reason: str) -> PageRatio:
     return lambda _sample, reading: Ratio(reading.finish_reason == reason, 1)
 
 
+def _flagged(_sample: Sample, reading: Reading) -> Ratio | None:
+    if reading.confidence is None and not reading.warnings:
+        return None
+    return Ratio(bool(reading.warnings), 1)
+
+
 def _checks(sample: Sample, reading: Reading) -> Ratio | None:
     passed = sum(check.passes(reading.text) for check in sample.checks)
     return Ratio(passed, len(sample.checks)) if sample.checks else None
@@ -108,6 +114,9 @@ MEASURES = (
     Measure("field_f1", "field F1", _fields, "F1 of (field, value) pairs", task="fields"),
     Measure("box_recall", "box recall", _boxes, "share of boxes found at IoU ≥ 0.5", task="boxes"),
     Measure("truncated", "cut off", _finished("length"), "share of pages not read to their end"),
+    Measure(
+        "flagged", "flagged", _flagged, "share of pages with a warning, such as low confidence"
+    ),
     Measure("repetition", "loops", _finished("repetition"), "share of pages that end in a loop"),
 )
 BY_KEY = {measure.key: measure for measure in MEASURES}

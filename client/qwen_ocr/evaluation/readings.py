@@ -30,6 +30,10 @@ class Reading(BaseModel):
     attempts: int = 1
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    confidence: float | None = None
+    """As `OCRResult`'s; None for engines that have none."""
+    warnings: tuple[str, ...] = ()
+    """As `OCRResult`'s."""
     words: tuple[tuple[str, float], ...] = ()
     """Each word with its confidence, 0 to 1."""
     digest: str = ""

@@ -13,6 +13,7 @@ from qwen_ocr.errors import (
     OCRError,
     OCRTimeoutError,
     OverloadedError,
+    UnsupportedTaskError,
 )
 from qwen_ocr.evaluation.dataset import Sample, Task
 from qwen_ocr.evaluation.engines import Engine
@@ -25,6 +26,7 @@ FATAL = (
     NotFoundError,
     OCRConnectionError,
     OverloadedError,
+    UnsupportedTaskError,
 )
 """Not the page's fault: every further page would fail, too. `OCRTimeoutError` is not meant."""
 

@@ -82,11 +82,18 @@ class Batch(ABC):
         """Say what came of it; tell whether all that was wanted is there."""
         tally, say = self.progress.tally, self.progress.say
         failures = tally.failed + tally.found_failed
+        flagged = tally.flagged + tally.found_flagged
         ignored, incomplete = self.plan.inputs.ignored, self._collector.incomplete
         parts = [f"{tally.read:,} pages read at {tally.rate:.1f} pages/s"]
         parts += [f"{tally.found:,} were there before"] * bool(tally.found)
+        parts += [f"{flagged:,} flagged"] * bool(flagged)
         parts += [f"{failures:,} failed"] * bool(failures)
         say(f"{', '.join(parts)}: {self.plan.output}")
+        if flagged:
+            say(
+                'flagged pages have "warnings" in their lines: the model was not sure of them, or '
+                "found no text; look at them"
+            )
         if failures:
             say('failed pages have "error" in their lines; --retry-failed reads them again')
         if incomplete:
@@ -107,6 +114,7 @@ class Batch(ABC):
         state = state_key(page)
         if state in self.journal.done:
             self.progress.tally.found += 1
+            self.progress.tally.found_flagged += state in self.journal.flagged
         elif state in self.journal.failed and not self.plan.retry_failed:
             self.progress.tally.found_failed += 1
         else:
@@ -117,6 +125,7 @@ class Batch(ABC):
         job, tally = outcome.input, self.progress.tally
         if outcome.result:
             tally.read += 1
+            tally.flagged += bool(outcome.result.warnings)
             record = succeeded(job.description, outcome.result, job.layout)
         else:
             assert outcome.error, "an outcome has one or the other"

@@ -14,11 +14,8 @@ from PIL import Image
 from qwen_ocr.errors import ImageError, OCRError, PDFError
 from qwen_ocr.images import ImageInput, check_size
 from qwen_ocr.pdf import DEFAULT_DPI, PDF
-from qwen_ocr.sources import Source, image_errors, read_bytes
+from qwen_ocr.sources import PDF_MARK_WITHIN, Source, image_errors, is_pdf, read_bytes
 
-PDF_MARK = b"%PDF-"
-PDF_MARK_WITHIN = 1024
-"""A PDF's first bytes may be preceded by others; readers look for the mark in so many."""
 TIFF_MARKS = (b"II*\0", b"MM\0*")
 REMOTE = ("http://", "https://")
 
@@ -105,7 +102,7 @@ def _head(source: Source) -> bytes:
 
 
 def _kind(head: bytes) -> Kind:
-    if PDF_MARK in head:
+    if is_pdf(head):
         return "pdf"
     return "tiff" if head.startswith(TIFF_MARKS) else "image"
 

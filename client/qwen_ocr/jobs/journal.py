@@ -58,6 +58,8 @@ class Journal:
         """`state_key` of every page that has its text."""
         self.failed: set[bytes] = set()
         """`state_key` of every page that has an error."""
+        self.flagged: set[bytes] = set()
+        """`state_key` of every page that has its text and warnings about it."""
         self._pages: set[bytes] = set()
         self._repeated: set[bytes] = set()
         self._lengths: dict[bytes, int] = {}
@@ -145,6 +147,10 @@ class Journal:
         here, there = (self.failed, self.done) if "error" in record else (self.done, self.failed)
         here.add(state)
         there.discard(state)
+        if "error" not in record and record.get("warnings"):
+            self.flagged.add(state)
+        else:
+            self.flagged.discard(state)
 
     def records(self) -> Iterator[Record]:
         """Every whole line, in the order of writing."""

@@ -81,6 +81,7 @@ def _schema() -> "pyarrow.Schema":
         "attempts": pa.int64(),
         "words": pa.list_(word),
         "confidence": pa.float64(),
+        "warnings": pa.list_(pa.string()),
         "lines": pa.list_(line),
         "size": pa.list_(pa.int64()),
         "error": pa.string(),

@@ -24,9 +24,13 @@ class Tally:
     met: int = 0
     """Pages of these files."""
     read: int = 0
+    flagged: int = 0
+    """Pages among those read whose results have warnings."""
     failed: int = 0
     found: int = 0
     """Pages that an earlier run had read."""
+    found_flagged: int = 0
+    """Pages among these whose results have warnings."""
     found_failed: int = 0
     """Pages that an earlier run could not read, and that this one leaves so."""
     unknown: int = 0
@@ -55,6 +59,7 @@ class Tally:
         parts = [
             f"{self.finished:,}{f'/{total:,.0f}' if total else ''} pages",
             f"{self.rate:.1f} pages/s",
+            f"{self.flagged + self.found_flagged:,} flagged",
             f"{self.failed + self.found_failed:,} failed",
         ]
         if total and self.rate:

@@ -17,8 +17,8 @@ from qwen_ocr.errors import (
     SchemaError,
     ServerError,
     TruncatedError,
+    UnsupportedTaskError,
 )
-from qwen_ocr.families import family_of
 from qwen_ocr.images import ImageInput, known_size, load_image
 from qwen_ocr.jobs.documents import Page, PageImages
 from qwen_ocr.jobs.server import check_any
@@ -26,7 +26,13 @@ from qwen_ocr.options import ReadOptions
 from qwen_ocr.results import OCRResult, TextBox
 from qwen_ocr.settings import ClientSettings
 
-NOT_THE_PAGE = (AuthenticationError, ConfigurationError, NotFoundError, ResponseError)
+NOT_THE_PAGE = (
+    AuthenticationError,
+    ConfigurationError,
+    NotFoundError,
+    ResponseError,
+    UnsupportedTaskError,
+)
 """What would fail for every page in the same way."""
 PERHAPS_THE_SERVER = (OCRConnectionError, OverloadedError, ServerError)
 """What may be the page's fault, or the end of the server, which must not fail all other pages."""
@@ -94,14 +100,14 @@ class Reader:
         """The text of a page; its layout goes into the job."""
         image = await self._images.get(job.page)
         result = await self._client.ocr(image, self._prompt, **self._options)
-        if self._locate and family_of(result.model).locates:
+        if self._locate:
             job.layout = await self._find_lines(image)
         return result
 
     async def _find_lines(self, image: ImageInput) -> Layout | None:
         try:
             lines = await self._client.locate(image)
-        except (SchemaError, TruncatedError):
+        except (SchemaError, TruncatedError, UnsupportedTaskError):
             return None
         size = await asyncio.to_thread(lambda: known_size(load_image(image)).size)
         return Layout(lines, size)

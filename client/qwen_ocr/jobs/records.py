@@ -6,7 +6,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from qwen_ocr.errors import OCRError, TruncatedError
+from qwen_ocr.errors import LowConfidenceError, OCRError, TruncatedError
 from qwen_ocr.jobs.documents import Page
 from qwen_ocr.jobs.reading import Layout
 from qwen_ocr.results import OCRResult
@@ -14,8 +14,9 @@ from qwen_ocr.results import OCRResult
 Record = dict[str, Any]
 """What a line holds: `file` (absolute path), `page` and `pages` (from 1), `bytes` and `mtime_ns` of
 the file, `prompt`, and either `text` with the fields of `OCRResult`, or `error` and its `message`
-(with the `partial` text, if there is some). Where lines of text were located, `lines` has them with
-their boxes and `size` the width and height that these are measured in, in pixels."""
+(with the `partial` text and its `confidence` and `warnings`, if there is some). Where lines of text
+were located, `lines` has them with their boxes and `size` the width and height that these are
+measured in, in pixels."""
 
 Version = tuple[int, int]
 """A file's size in bytes and the time of its last change in ns; zeros where that is not known."""
@@ -79,10 +80,10 @@ def succeeded(description: Record, result: OCRResult, layout: Layout | None) -> 
 
 
 def fields_of(result: OCRResult) -> dict[str, Any]:
-    """A result as JSON has it, without confidences that were not asked for."""
+    """A result as JSON has it, without `words` if they were not asked for."""
     fields = asdict(result)
-    if result.confidence is None:
-        del fields["words"], fields["confidence"]
+    if not result.words:
+        del fields["words"]
     return fields
 
 
@@ -94,8 +95,13 @@ def failed(description: Record, error: OCRError) -> Record:
         "status": error.status,
         "request_id": error.request_id,
     }
-    if isinstance(error, TruncatedError):
-        record["partial"] = error.partial.text
+    if isinstance(error, TruncatedError | LowConfidenceError):
+        partial = error.partial
+        record |= {
+            "partial": partial.text,
+            "confidence": partial.confidence,
+            "warnings": partial.warnings,
+        }
     return record
 
 

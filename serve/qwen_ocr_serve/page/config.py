@@ -6,25 +6,30 @@ from typing import Any
 from qwen_ocr import repetition
 from qwen_ocr._request import build_request
 from qwen_ocr.boxes import SpottedText
-from qwen_ocr.families import MAX_ASPECT_RATIO, family_of
-from qwen_ocr.prompts import DEFAULT_PROMPT, Task
+from qwen_ocr.confidence import LOW_CONFIDENCE
+from qwen_ocr.families import MAX_ASPECT_RATIO, Family
+from qwen_ocr.prompts import DEFAULT_PROMPT, Task, task_of
 from qwen_ocr_serve.page.pictures import MAX_PDF_BYTES, PICTURE_PATH
-from qwen_ocr_serve.settings import BUNDLED_MODEL_NAME, ServeSettings
+from qwen_ocr_serve.settings import ServeSettings
 
 
-def page_config(model: str) -> dict[str, Any]:
-    """The body of `/page/config.json`; the scripts' own description of it is in `config.js`."""
-    family = family_of(model)
+def page_config(model: str, family: Family) -> dict[str, Any]:
+    """The body of `/page/config.json`; the scripts' own description of it is in `config.js`.
+
+    Only what models of the family were taught is offered.
+    """
+    presets = [task for task in Task if task_of(task) in family.tasks]
     schema = SpottedText.model_json_schema()
     return {
         "version": version("qwen-ocr"),
         "model": model,
-        "plain_text_only": family.name == BUNDLED_MODEL_NAME,
-        "presets": [{"name": task.name, "prompt": task.value} for task in Task],
+        "plain_text_only": family.tasks == (task_of(DEFAULT_PROMPT),),
+        "presets": [{"name": task.name, "prompt": task.value} for task in presets],
         "default_preset": DEFAULT_PROMPT.name,
         "box_preset": Task.SPOT.name,
         "request": _template(model, schema=None),
         "box_request": _template(model, schema=schema),
+        "low_confidence": LOW_CONFIDENCE,
         "loop": {
             "finish_reason": repetition.REPETITION,
             "copies": repetition.COPIES,
@@ -49,7 +54,7 @@ def page_config(model: str) -> dict[str, Any]:
 
 def _template(model: str, schema: dict[str, Any] | None) -> dict[str, Any]:
     """The client's own request in the form that it has on the wire, streamed, less its messages."""
-    request = build_request(model, "", "", confidence=True, schema=schema)
+    request = build_request(model, "", "", schema=schema)
     del request["messages"]
     extra: dict[str, Any] = request.pop("extra_body")
     return request | extra | {"stream": True, "stream_options": {"include_usage": True}}

@@ -6,8 +6,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
+from qwen_ocr.families import family_of
 from qwen_ocr_serve.page import pictures
 from qwen_ocr_serve.page.config import page_config
+from qwen_ocr_serve.tasks import served_family
 
 # The page loads nothing from another host, and neither can text that a model wrote into it.
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -49,7 +51,8 @@ async def config(request: Request) -> JSONResponse:
     """What the page's scripts take from the Python tables."""
     model: str = request.app.state.openai_serving_models.base_model_paths[0].name
     docs: str | None = "/docs" if request.app.openapi_url else None
-    return JSONResponse(page_config(model) | {"docs": docs}, headers=_CACHE)
+    family = served_family() or family_of(model)
+    return JSONResponse(page_config(model, family) | {"docs": docs}, headers=_CACHE)
 
 
 @router.get("/page/{file}", include_in_schema=False)

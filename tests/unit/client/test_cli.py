@@ -1,5 +1,6 @@
 """`qwen-ocr read`: text to stdout, everything else to stderr, one line per failure."""
 
+import base64
 import json
 import os
 import pathlib
@@ -7,10 +8,12 @@ import pty
 import subprocess
 import sys
 from contextlib import suppress
+from io import BytesIO
 from typing import Any
 
 import pypdfium2
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from qwen_ocr import DEFAULT_PROMPT, Task
@@ -62,13 +65,12 @@ def test_one_bad_file_does_not_stop_the_others(
 ) -> None:
     text = tmp_path / "text.png"
     text.write_text("Dear Sir or Madam")
-    result = run(text, scan, tmp_path, tmp_path / "none.png")
+    result = run(text, scan, tmp_path / "none.png")
     assert result.exit_code == 1
     assert result.stdout == f"==> {scan} <==\nTOTAL 12.50\n"
     lines = result.stderr.splitlines()
     assert [line.partition(" (")[0] for line in lines] == [
         f"qwen-ocr: {text}: not an image in a known format",
-        f"qwen-ocr: {tmp_path}: Is a directory",
         f"qwen-ocr: {tmp_path / 'none.png'}: No such file or directory",
     ]
 
@@ -112,6 +114,85 @@ def test_truncated_text(run: Any, scan: pathlib.Path, server: Any, answered: Any
     assert "cut off" in result.stderr
     result = run(scan, "--allow-truncated")
     assert (result.exit_code, result.stdout) == (0, "half a pa\n")
+
+
+def test_a_doubtful_page_is_told_on_stderr(
+    run: Any, scan: pathlib.Path, server: Any, answered: Any
+) -> None:
+    choice = {
+        "message": {"content": "S1b7"},
+        "finish_reason": "stop",
+        "logprobs": {"content": [{"token": "S1b7", "logprob": -1.0}]},
+    }
+    server.answer(answered(choices=[choice]))
+    result = run(scan, "--format", "json")
+    assert result.exit_code == 0
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"qwen-ocr: {scan}: the model is not sure of this text: look at it")
+    assert line.endswith("(confidence 0.37)")
+    record = json.loads(result.stdout)
+    assert record["confidence"] == pytest.approx(0.37, abs=0.01)
+    assert record["warnings"] == ["low_confidence"]
+    assert "words" not in record
+    server.answer(answered(""))
+    result = run(scan)
+    assert (result.exit_code, result.stdout) == (0, "\n")
+    assert f"{scan}: no text was found" in result.stderr
+
+
+@pytest.mark.usefixtures("doubtful")
+def test_min_confidence_makes_it_a_failure(run: Any, scan: pathlib.Path) -> None:
+    result = run(scan, "--min-confidence", "0.8")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "(confidence 0.77, 0.8 was asked for)" in result.stderr
+    assert run(scan, "--min-confidence", "0.7").exit_code == 0
+    assert run(scan, "--min-confidence", "70").exit_code == 2
+
+
+def test_a_folder_is_for_batch(run: Any, scan: pathlib.Path, server: Any) -> None:
+    folder = scan.parent / "my scans"
+    folder.mkdir()
+    result = run(scan, folder)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        f"qwen-ocr: {folder}: a folder; use qwen-ocr batch '{folder}' -o pages.jsonl\n"
+    )
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("options", [["--task", "markdown"], ["--format", "markdown"]])
+def test_what_the_model_cannot_do_is_said_once(
+    run: Any, scan: pathlib.Path, server: Any, options: list[str]
+) -> None:
+    result = run(scan, scan, *options, "--model", "mini")
+    assert (result.exit_code, result.stdout) == (1, "")
+    (line,) = result.stderr.splitlines()
+    assert "(mini) was not taught 'markdown', only text" in line
+    assert server.requests == []
+
+
+def test_some_pages_of_a_pdf(run: Any, scan: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    document = pypdfium2.PdfDocument.new()
+    for _ in range(3):
+        document.import_pages(pypdfium2.PdfDocument(SAMPLE))
+    path = tmp_path / "three.pdf"
+    document.save(path)
+    result = run(path, scan, "--pages", "3,1")
+    assert result.exit_code == 0
+    titles = [line for line in result.stdout.splitlines() if line.startswith("==>")]
+    assert titles == [f"==> {path}, page 3 <==", f"==> {path}, page 1 <==", f"==> {scan} <=="]
+    result = run(path, "--pages", "4")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "there is no page 4 among 3" in result.stderr
+
+
+def test_max_image_tokens(run: Any, tmp_path: pathlib.Path, server: Any) -> None:
+    path = tmp_path / "large.png"
+    Image.new("L", (640, 640), 255).save(path)
+    assert run(path, "--max-image-tokens", "100").exit_code == 0
+    url = server.chats[-1]["messages"][0]["content"][0]["image_url"]["url"]
+    sent = Image.open(BytesIO(base64.b64decode(url.partition(",")[2])))
+    assert sent.size == (320, 320)
 
 
 @pytest.mark.parametrize("command", ["", "read", "batch", "extract"])
@@ -236,4 +317,4 @@ def test_no_confidences(run: Any, scan: pathlib.Path, server: Any, answered: Any
     assert result.stdout == "TOTAL 12.50\n"
     assert "the server sent no confidences" in result.stderr
     server.answer(answered(""))  # a blank page has nothing to be sure of
-    assert run(scan, "--confidence").stderr == ""
+    assert "no confidences" not in run(scan, "--confidence").stderr

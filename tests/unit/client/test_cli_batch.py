@@ -1,6 +1,7 @@
 """`qwen-ocr batch` as a user meets it; killing it and real servers are tested elsewhere."""
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -119,6 +120,53 @@ def test_pages_of_pdfs_and_tiffs(run: Run, scans: Path) -> None:
     assert run("scans/three.pdf", "scans/two.tiff").exit_code == 0
     pages = sorted((Path(line["file"]).name, line["page"], line["pages"]) for line in lines())
     assert pages == [("three.pdf", n, 3) for n in (1, 2, 3)] + [("two.tiff", n, 2) for n in (1, 2)]
+
+
+def unsure(text: str, confidence: float) -> dict[str, Any]:
+    """A choice of which the model was as sure as this."""
+    logprobs = {"content": [{"token": text, "logprob": math.log(confidence)}] if text else []}
+    return {"message": {"content": text}, "finish_reason": "stop", "logprobs": logprobs}
+
+
+def test_flagged_pages_are_counted_apart(run: Run, scans: Path, server: Any, answered: Any) -> None:
+    server.answer(answered(choices=[unsure("sure", 0.9)]))
+    server.answer_first(answered(choices=[unsure("S1b7", 0.3)]))
+    server.answer_first(answered(choices=[unsure("", 1)]))
+    result = run("scans", "--concurrency", "1")
+    assert result.exit_code == 0
+    assert ", 2 flagged: out.jsonl" in result.stderr
+    assert 'flagged pages have "warnings" in their lines' in result.stderr
+    found = {line["text"]: (line["confidence"], line["warnings"]) for line in lines()}
+    assert found == {
+        "": (None, ["no_text"]),
+        "S1b7": (pytest.approx(0.3), ["low_confidence"]),
+        "sure": (pytest.approx(0.9), []),
+    }
+    again = run("scans")
+    assert "3 were there before, 2 flagged" in again.stderr
+
+
+def test_min_confidence_makes_them_failures(
+    run: Run, scans: Path, server: Any, answered: Any
+) -> None:
+    server.answer(answered(choices=[unsure("sure", 0.9)]))
+    server.answer_first(answered(choices=[unsure("S1b7", 0.3)]))
+    result = run("scans", "--concurrency", "1", "--min-confidence", "0.5")
+    assert result.exit_code == 1
+    assert "2 pages read" in result.stderr
+    assert ", 1 failed: out.jsonl" in result.stderr
+    assert "flagged pages" not in result.stderr
+    (failed,) = [line for line in lines() if "error" in line]
+    assert (failed["error"], failed["partial"]) == ("LowConfidenceError", "S1b7")
+    assert (failed["confidence"], failed["warnings"]) == (pytest.approx(0.3), ["low_confidence"])
+
+
+def test_what_the_model_cannot_do_stops_the_batch(run: Run, scans: Path, server: Any) -> None:
+    result = run("scans", "--task", "table", "--model", "mini")
+    assert result.exit_code == 1
+    assert "(mini) was not taught 'table', only text" in result.stderr
+    assert server.chats == []
+    assert lines() == []
 
 
 def test_a_broken_file_is_one_failed_line(run: Run, scans: Path) -> None:

@@ -60,6 +60,7 @@ def test_request(server: Any, ask: Any, png: bytes) -> None:
             }
         ],
         "temperature": 0,
+        "logprobs": True,
         "repetition_detection": {
             "min_pattern_size": 10,
             "max_pattern_size": 200,

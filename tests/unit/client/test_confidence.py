@@ -1,11 +1,22 @@
 """Confidence is computed as its documentation says, whatever tokens do to characters."""
 
 import math
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from qwen_ocr.confidence import Token, mean_confidence, words_of
+from qwen_ocr import (
+    LOW_CONFIDENCE,
+    WARNINGS,
+    ConfigurationError,
+    LowConfidenceError,
+    TruncatedError,
+)
+from qwen_ocr.confidence import Token, mean_confidence, warnings_of, words_of
+
+SAMPLE = Path(__file__).parents[2] / "samples" / "receipt.pdf"
 
 
 def tokens(*pairs: tuple[str | bytes, float]) -> list[Token]:
@@ -86,13 +97,23 @@ CONTENT = [
 ]
 
 
-def test_asked_for(server: Any, ask: Any, png: bytes, answered: Any) -> None:
-    choice = {
-        "message": {"content": "TOTAL 12.50"},
-        "finish_reason": "stop",
-        "logprobs": {"content": CONTENT},
-    }
-    server.answer(answered(choices=[choice]))
+@pytest.fixture
+def unsure(server: Any, answered: Any) -> Callable[[str], None]:
+    """An answer of which the model was not sure; called with another reason why it ended."""
+
+    def answer(finish_reason: str = "stop") -> None:
+        choice = {
+            "message": {"content": "TOTAL 12.50"},
+            "finish_reason": finish_reason,
+            "logprobs": {"content": CONTENT},
+        }
+        server.answer(answered(choices=[choice]))
+
+    answer()
+    return answer
+
+
+def test_asked_for(server: Any, ask: Any, png: bytes, unsure: Any) -> None:
     result = ask(server.url, png, confidence=True)
     assert server.chats[0]["logprobs"] is True
     assert [(w.text, w.confidence) for w in result.words] == [
@@ -112,7 +133,81 @@ def test_streamed(server: Any, call: Any, png: bytes, streamed: Any) -> None:
     assert result.confidence == pytest.approx(0.375)
 
 
-def test_not_asked_for(server: Any, ask: Any, png: bytes) -> None:
+def test_words_that_were_not_asked_for(server: Any, ask: Any, png: bytes, unsure: Any) -> None:
     result = ask(server.url, png)
-    assert "logprobs" not in server.chats[0]
-    assert (result.words, result.confidence) == ((), None)
+    assert server.chats[0]["logprobs"] is True
+    assert result.words == ()
+    assert result.confidence == pytest.approx(0.375)
+    assert result.warnings == ("low_confidence",)
+
+
+def test_a_server_without_logprobs(server: Any, ask: Any, png: bytes) -> None:
+    result = ask(server.url, png)
+    assert (result.text, result.confidence, result.warnings) == ("TOTAL 12.50", None, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "confidence", "warnings"),
+    [
+        ("a", 1.0, ()),
+        ("a", LOW_CONFIDENCE, ()),
+        ("a", LOW_CONFIDENCE - 1e-9, ("low_confidence",)),
+        ("a", 0.0, ("low_confidence",)),
+        ("a", None, ()),
+        ("", None, ("no_text",)),
+        (" \n\u3000", None, ("no_text",)),
+    ],
+)
+def test_warnings(text: str, confidence: float | None, warnings: tuple[str, ...]) -> None:
+    assert warnings_of(text, confidence) == warnings
+    assert set(warnings) <= set(WARNINGS)
+
+
+def test_every_way_of_reading_has_warnings(
+    server: Any, call: Any, png: bytes, unsure: Any, streamed: Any
+) -> None:
+    (outcome,) = call(server.url, "ocr_many", [png])
+    assert outcome.result.warnings == ("low_confidence",)
+    document = call(server.url, "ocr_pdf", SAMPLE)
+    assert document.flagged == document.pages
+    assert not document.failed
+    chunks = [
+        {"choices": [{"delta": {"content": t["token"]}, "logprobs": {"content": [t]}}]}
+        for t in CONTENT
+    ]
+    server.answer(streamed(*chunks), content_type="text/event-stream")
+    _, result = call(server.url, "stream", png)
+    assert (result.words, result.warnings) == ((), ("low_confidence",))
+
+
+def test_min_confidence(server: Any, ask: Any, call: Any, png: bytes, unsure: Any) -> None:
+    assert ask(server.url, png, min_confidence=0.37).text == "TOTAL 12.50"
+    with pytest.raises(LowConfidenceError, match=r"confidence 0\.38, 0\.4 was asked") as caught:
+        ask(server.url, png, min_confidence=0.4)
+    assert caught.value.partial.text == "TOTAL 12.50"
+    (outcome,) = call(server.url, "ocr_many", [png], min_confidence=0.4)
+    assert isinstance(outcome.error, LowConfidenceError)
+
+
+def test_min_confidence_of_what_has_none(server: Any, ask: Any, png: bytes, answered: Any) -> None:
+    with pytest.raises(LowConfidenceError, match="sent no log-probabilities"):
+        ask(server.url, png, min_confidence=0.1)
+    server.answer(answered(""))
+    with pytest.raises(LowConfidenceError, match="no text was found"):
+        ask(server.url, png, min_confidence=0.0)
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), "0.5"])
+def test_min_confidence_is_a_share(server: Any, ask: Any, png: bytes, value: Any) -> None:
+    with pytest.raises(ConfigurationError, match="min_confidence"):
+        ask(server.url, png, min_confidence=value)
+    assert server.requests == []
+
+
+def test_cut_off_and_unsure_is_not_told_to_read_on(
+    server: Any, ask: Any, png: bytes, unsure: Any
+) -> None:
+    unsure("length")
+    with pytest.raises(TruncatedError, match="probably not text that it can read") as caught:
+        ask(server.url, png)
+    assert "max_tokens" not in str(caught.value)

@@ -13,11 +13,14 @@ import pytest
 
 import qwen_ocr
 from qwen_ocr import (
+    AuthenticationError,
+    LowConfidenceError,
     OCRError,
     OCRResult,
     RepetitionError,
     SchemaError,
     TruncatedError,
+    UnsupportedTaskError,
     errors,
 )
 from qwen_ocr.errors import translate_errors
@@ -129,6 +132,32 @@ def test_code(body: object, code: str | None) -> None:
     assert caught.value.code == code
 
 
+@pytest.mark.parametrize(
+    ("key", "code", "words"),
+    [
+        (None, "missing_api_key", "the server needs an API key"),
+        (None, None, "the server needs an API key"),  # plain vLLM has no codes
+        ("wrong", "invalid_api_key", "did not accept the API key"),
+        ("wrong", None, "did not accept the API key"),
+    ],
+)
+def test_no_key_is_not_called_a_wrong_one(
+    server: Any, ask: Any, png: bytes, key: str | None, code: str | None, words: str
+) -> None:
+    server.answer(json.dumps({"error": {"message": "m", "code": code}}).encode(), status=401)
+    with pytest.raises(AuthenticationError, match=words):
+        ask(server.url, png, client={"api_key": key})
+    (request,) = server.requests
+    assert request.headers.get("authorization") == (f"Bearer {key}" if key else None)
+
+
+def test_what_the_server_calls_unsupported() -> None:
+    response = httpx2.Response(400, request=REQUEST)
+    body = {"message": "not taught 'table'", "code": "unsupported_task"}
+    with pytest.raises(UnsupportedTaskError, match="not taught 'table'"), translate_errors():
+        raise openai.BadRequestError("failed", response=response, body=body)
+
+
 def test_an_error_within_a_stream_keeps_code_and_request_id() -> None:
     body = {"message": "m", "code": "engine_dead", "request_id": "req-9"}
     with pytest.raises(errors.ServerError, match="request id req-9") as caught, translate_errors():
@@ -151,6 +180,7 @@ def test_ours_are_drawn_exported_and_picklable(cls: type[OCRError]) -> None:
         SchemaError: (RESULT, "not JSON"),
         TruncatedError: (RESULT,),
         RepetitionError: (RESULT,),
+        LowConfidenceError: (RESULT, 0.5),
     }
     error = cls(*of_results[cls]) if cls in of_results else cls("why", status=418)
     copy = pickle.loads(pickle.dumps(error))

@@ -150,7 +150,7 @@ class App {
     result.busy = "";
     result.error = reading.error;
     this.render();
-    this.announcer.finish(reading.text, t(`finish.${reading.finish}`));
+    this.announcer.finish(reading.text, t(reading.verdict.text));
     if (reading.error?.status === 401 && (await askForKey(this.dialog, storedKey() !== null))) {
       this.read();
     }

@@ -66,3 +66,16 @@ export function meanConfidence(parts) {
   const values = parts.flatMap(({ confidence }) => (confidence === null ? [] : [confidence]));
   return values.length ? values.reduce((sum, value) => sum + value, 0) / values.length : null;
 }
+
+/**
+ * Why a text is doubtful, as `warnings_of` in qwen_ocr/confidence.py.
+ *
+ * @param {string} text
+ * @param {number | null} confidence
+ * @param {number} low The confidence below which a page is flagged.
+ * @returns {"no_text" | "low_confidence" | null}
+ */
+export function warningOf(text, confidence, low) {
+  if (!text.trim()) return "no_text";
+  return confidence !== null && confidence < low ? "low_confidence" : null;
+}

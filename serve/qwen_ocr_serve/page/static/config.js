@@ -20,12 +20,13 @@
  * @typedef {object} Config
  * @property {string} version
  * @property {string} model
- * @property {boolean} plain_text_only The bundled model is served, which knows one preset.
- * @property {{name: string, prompt: string}[]} presets
+ * @property {boolean} plain_text_only The served model knows one preset.
+ * @property {{name: string, prompt: string}[]} presets Of what the served model was taught.
  * @property {string} default_preset
  * @property {string} box_preset
  * @property {Record<string, unknown>} request The chat request, less its messages.
  * @property {Record<string, unknown>} box_request The same for the preset that asks for boxes.
+ * @property {number} low_confidence The confidence below which a page is doubtful.
  * @property {LoopRules} loop
  * @property {Family} family
  * @property {{path: string, max_bytes: number}} pdf

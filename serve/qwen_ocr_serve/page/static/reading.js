@@ -1,7 +1,7 @@
 /** One reading from its first byte to its last: text, tokens, times, and why it ended. */
 
 import { read } from "./chat.js";
-import { partsOf } from "./confidence.js";
+import { meanConfidence, partsOf, warningOf } from "./confidence.js";
 import { PageError } from "./errors.js";
 import { toDataUrl } from "./images.js";
 import { endsInLoop } from "./loop.js";
@@ -43,6 +43,21 @@ export class Reading {
 
   get parts() {
     return partsOf(this.text, this.tokens);
+  }
+
+  /**
+   * How it ended: `finish`, or `doubtful` for a whole text that is not to be trusted.
+   *
+   * @returns {{finish: Finish | "doubtful" | "reading", text: string}} And the key of its text.
+   */
+  get verdict() {
+    const { text, finish } = this;
+    if (finish === null) return { finish: "reading", text: "reading" };
+    if (finish === "stop") {
+      const warning = warningOf(text, meanConfidence(this.parts), this.config.low_confidence);
+      if (warning) return { finish: "doubtful", text: `warning.${warning}` };
+    }
+    return { finish, text: `finish.${finish}` };
   }
 
   get seconds() {

@@ -57,10 +57,11 @@ export class ResultView {
     const { reading } = this;
     const facts = element("facts", HTMLElement);
     const finish = element("finish", HTMLElement);
-    finish.dataset.finish = reading ? (reading.finish ?? "reading") : "";
+    const verdict = reading?.verdict;
+    finish.dataset.finish = verdict?.finish ?? "";
     facts.hidden = !reading || (reading.finish === "failed" && !reading.text);
-    if (!reading || facts.hidden) return;
-    finish.textContent = t(reading.finish ? `finish.${reading.finish}` : "reading");
+    if (!reading || !verdict || facts.hidden) return;
+    finish.textContent = t(verdict.text);
     const mean = meanConfidence(parts);
     element("confidence", HTMLElement).hidden = mean === null;
     element("numbers", HTMLElement).replaceChildren(

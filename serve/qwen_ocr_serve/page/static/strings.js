@@ -82,6 +82,14 @@ export const strings = {
     en: "Stopped: it began to repeat itself",
     zh: "已停止：模型开始重复自己",
   },
+  "warning.low_confidence": {
+    en: "Doubtful: the model is not sure of this text. Turn the picture upright if it is not, crop it to a block of text, or serve a larger model",
+    zh: "结果可疑：模型对这段文字没有把握。请把图片转正、裁剪到一块文字，或部署更大的模型",
+  },
+  "warning.no_text": {
+    en: "No text was found: if there is some, it is too small, too faint, or in a script that the model does not know",
+    zh: "没有发现文字：如果图中有文字，可能太小、太淡，或是模型不认识的文字",
+  },
   "finish.stopped": { en: "Stopped by you", zh: "你已停止" },
   "finish.failed": { en: "Broken off by an error", zh: "因错误中断" },
 
