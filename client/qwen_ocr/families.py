@@ -38,6 +38,11 @@ class Family:
     limit, and so knows."""
     locates: bool = True
     """Whether the models were taught to say where text is."""
+    best_type: int | None = None
+    """Height in pixels, as `type_size.type_height` measures it, to which the server enlarges an
+    image with smaller type before it is read; None for models that need no such help."""
+    enlarged_tokens: int = 0
+    """What an image may cost after it was enlarged."""
 
     def fit(self, size: tuple[int, int], max_tokens: int | None = None) -> tuple[int, int]:
         """Width and height to send, in pixels: `size` itself when it is within the budget.
@@ -57,8 +62,19 @@ class Family:
             max(1, math.floor(height / shrink)) * factor,
         )
 
+    def enlarged(self, size: tuple[int, int], type_height: int) -> tuple[int, int]:
+        """Width and height in pixels to which the server enlarges an image of `size` whose type is
+        `type_height` pixels high, 0 for none: `size` itself if that type is large enough."""
+        if self.best_type is None or type_height == 0:
+            return size
+        width, height = size
+        room = math.sqrt(self.enlarged_tokens * self.factor**2 / (width * height))
+        scale = min(self.best_type / type_height, room, MAX_ENLARGEMENT)
+        return size if scale <= 1 else (round(width * scale), round(height * scale))
+
     def resized(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Width and height that the model sees of an image sent at `size`, which `fit` returned.
+        """Width and height that the model sees of an image of `size`, which `fit` or `enlarged`
+        returned.
 
         Both are multiples of `factor`, so the image costs width · height ÷ factor² tokens.
         """
@@ -72,6 +88,9 @@ class Family:
         return columns * factor, rows * factor
 
 
+MAX_ENLARGEMENT = 2
+"""What type has lost in more than half its size, no enlargement brings back."""
+
 QWEN3_VL = Family("qwen3-vl", r"qwen3", 32, min_tokens=64, max_tokens=16384, budget=2048)
 FAMILIES = (
     Family(
@@ -83,6 +102,8 @@ FAMILIES = (
         budget=2048,
         reads_shrunk=False,
         locates=False,
+        best_type=27,
+        enlarged_tokens=1400,
     ),
     Family("qwen2-vl", r"qwen2-?vl", 28, min_tokens=4, max_tokens=16384, budget=2048),
     Family(

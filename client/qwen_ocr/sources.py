@@ -17,6 +17,11 @@ MAX_BYTES = 256 * 2**20
 """Most bytes read for one image or document, so that an endless file cannot fill the memory."""
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "JPEG2000", "AVIF")
 """What is opened at all. Not here: formats that start other programs (EPS) or are no images."""
+PDF_ADVICE = "a PDF, not an image: read it with `qwen-ocr read`, or ocr_pdf of the Python client"
+"""What to say to somebody who sends a PDF where an image belongs."""
+_PDF_MARK = b"%PDF-"
+PDF_MARK_WITHIN = 1024
+"""A PDF's first bytes may be preceded by others; readers look for the mark in so many."""
 
 
 @runtime_checkable
@@ -28,6 +33,11 @@ class BinaryFile(Protocol):
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryFile
 """A path, a `data:` URL, bytes, or a file opened for reading bytes."""
+
+
+def is_pdf(data: bytes) -> bool:
+    """Whether a file that begins with these bytes is a PDF."""
+    return _PDF_MARK in data[:PDF_MARK_WITHIN]
 
 
 def read_bytes(source: Source) -> bytes:
