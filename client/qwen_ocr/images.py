@@ -26,6 +26,7 @@ from qwen_ocr.sources import (
     name_of,
     read_bytes,
 )
+from qwen_ocr.type_size import type_height
 
 MAX_PIXELS = 89_478_485
 """Most pixels decoded: Pillow's line for decompression bombs; A1 at 300 dpi has 70 million."""
@@ -124,8 +125,8 @@ def known_size(page: Page | str) -> Page:
     return page
 
 
-def plan_page(page: Page, family: Family, max_tokens: int | None = None) -> Plan:
-    """How a loaded image will be sent, and what it will cost.
+def sent_size(page: Page, family: Family, max_tokens: int | None = None) -> tuple[int, int]:
+    """Width and height in pixels at which a loaded image will be sent.
 
     Raises `ImageError` for an image too long and thin for any model, and for one that would have to
     be shrunk for a model that cannot read it then, unless `max_tokens` says that this is known.
@@ -142,25 +143,34 @@ def plan_page(page: Page, family: Family, max_tokens: int | None = None) -> Plan
             f"{page.name}: {size[0]}×{size[1]} pixels is too long and thin; cut it into parts of "
             f"at most {MAX_ASPECT_RATIO}:1"
         )
-    width, height = family.resized(size)
+    return size
+
+
+def plan_page(page: Page, family: Family, max_tokens: int | None = None) -> Plan:
+    """How a loaded image will be sent, and what it will cost. Raises `ImageError` as `to_url`."""
+    size = sent_size(page, family, max_tokens)
+    seen = size
+    if family.best_type is not None:
+        with image_errors(page.name):
+            seen = family.enlarged(size, type_height(_resized(page, size)))
+    width, height = family.resized(seen)
     return Plan(size, width * height // family.factor**2)
 
 
 def to_url(page: Page | str, family: Family, max_tokens: int | None = None) -> str:
-    """The URL to send for a loaded image: a `data:` URL of at most `max_tokens` visual tokens.
+    """The URL to send for a loaded image: a `data:` URL of at most `max_tokens` visual tokens, as
+    many as they are before the server enlarges small type.
 
-    Raises `ImageError` as `plan_page` does, and for damage that shows only when the pixels are
+    Raises `ImageError` as `sent_size` does, and for damage that shows only when the pixels are
     decoded.
     """
     if isinstance(page, str):
         return page
-    size = plan_page(page, family, max_tokens).size
+    size = sent_size(page, family, max_tokens)
     with image_errors(page.name):
         if page.original and size == page.size:
             return _data_url(page.original, page.format)
-        image = page.image if page.original is None else _normalise(page.image)
-        if size != image.size:
-            image = image.resize(size, Image.Resampling.LANCZOS)
+        image = _resized(page, size)
         buffer = BytesIO()
         if page.format == "JPEG":
             image.save(buffer, "JPEG", quality=95, subsampling=0)
@@ -168,6 +178,11 @@ def to_url(page: Page | str, family: Family, max_tokens: int | None = None) -> s
         # Speed over size. The profile belongs to the colours before conversion.
         image.save(buffer, "PNG", compress_level=1, icc_profile=None)
         return _data_url(buffer.getvalue(), "PNG")
+
+
+def _resized(page: Page, size: tuple[int, int]) -> Image.Image:
+    image = page.image if page.original is None else _normalise(page.image)
+    return image if size == image.size else image.resize(size, Image.Resampling.LANCZOS)
 
 
 def check_size(size: tuple[int, int]) -> None:

@@ -65,7 +65,9 @@ class Plan:
     size: tuple[int, int]
     """Width and height in pixels."""
     tokens: int
-    """Visual tokens: what the image adds to the prompt."""
+    """Visual tokens: what the image adds to the prompt, once the server has enlarged small type for
+    a model that needs it (`Family.best_type`). A photo that has to be turned is encoded again, and
+    may then cost a few more or less."""
 
 
 @dataclass(frozen=True, slots=True)

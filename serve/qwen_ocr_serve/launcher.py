@@ -18,7 +18,7 @@ from typing import NoReturn
 from qwen_ocr_serve import cpu
 from qwen_ocr_serve.installation import Installation, LaunchError
 from qwen_ocr_serve.keys import KeysError, load_keys
-from qwen_ocr_serve.models import flags_of
+from qwen_ocr_serve.models import family_of_model, flags_of, serving_of
 from qwen_ocr_serve.settings import BUNDLED_MODEL_NAME, ServeSettings
 
 PLUGIN_NAME = "qwen_ocr"
@@ -94,6 +94,10 @@ def plan(
             raise LaunchError(f"{flag} cannot be given to vLLM: {_OWN_FLAGS[flag]}")
     local = settings.local_model
     name = settings.served_model_name or settings.model
+    generation: dict[str, float] = {"temperature": 0.0, "repetition_penalty": 1.0}
+    max_answer = serving_of(family_of_model(settings.model, local)).max_answer
+    if max_answer is not None:
+        generation["max_new_tokens"] = max_answer
     flags = {
         "--model": str(local or settings.model),
         "--served-model-name": name,
@@ -109,7 +113,7 @@ def plan(
         "--shutdown-timeout": str(settings.shutdown_timeout),
         # What a request leaves open. Reading is not writing: models suggest a temperature of 0.7
         # and penalties, which invent text and ruin tables.
-        "--override-generation-config": json.dumps({"temperature": 0.0, "repetition_penalty": 1.0}),
+        "--override-generation-config": json.dumps(generation),
         # Constrained answers hold no line breaks and indentation, in which models can go on and on.
         "--structured-outputs-config": json.dumps(
             {"backend": "guidance", "disable_any_whitespace": True}

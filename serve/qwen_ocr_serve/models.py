@@ -20,10 +20,15 @@ class Serving:
     fp8_kv_cache: bool = False
     """A KV cache in 8 bits is known to leave the text as it is: vLLM's recipes use it for the
     hybrid models. Qwen2's biased keys do not survive it, and for Qwen3-VL nobody has shown it."""
+    max_answer: int | None = 16384
+    """Most tokens of an answer, less where the context ends first; None where the model's own
+    `generation_config.json` has a fitting number. No page comes near the default: one of 5,000
+    characters is 1,500 to 3,000 tokens of text, a table of as many some 6,000 of HTML. Without
+    a bound, what is no text at all can be read until the context is full."""
 
 
 SERVING = {
-    "mini": Serving(),
+    "mini": Serving(max_answer=None),
     "qwen2-vl": Serving(),
     "qwen2.5-vl": Serving(),
     "qwen3-vl": Serving(),

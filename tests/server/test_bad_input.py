@@ -1,11 +1,14 @@
 """Nothing that a caller sends makes the server fail: never a 5xx, and it reads on afterwards."""
 
 import base64
+import io
+import re
 import socket
 from typing import Any
 
 import httpx2
 import pytest
+from PIL import Image
 from tests.server import hostile
 
 CHAT = "/v1/chat/completions"
@@ -60,6 +63,55 @@ def test_a_broken_image(http: httpx2.Client, name: str, data: bytes) -> None:
             assert_refused(response, "invalid_image", "invalid_request")
     if name in ("HTML", "SVG", "PostScript", "nothing", "PNG cut at 0.5", "JPEG cut at 0.5"):
         assert_refused(response, "invalid_image")
+
+
+def several_pages() -> bytes:
+    """A TIFF of two pages."""
+    buffer = io.BytesIO()
+    page = Image.new("L", (64, 32), 255)
+    page.save(buffer, "TIFF", save_all=True, append_images=[page])
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\n", "this is a PDF, .* `qwen-ocr read`, or ocr_pdf"),
+        (b"\xef\xbb\xbf\r\n%PDF-1.4\n", "this is a PDF, .* send its pages as images"),
+        (several_pages(), "this TIFF has several pages: send them one by one, .* tiff_pages"),
+    ],
+)
+def test_a_document_for_an_image_says_what_to_use(
+    http: httpx2.Client, data: bytes, words: str
+) -> None:
+    responses = (
+        http.post(CHAT, json=chat(hostile.data_url(data))),
+        http.post(OCR, json={"image": base64.b64encode(data).decode(), "text": "Read."}),
+        http.post(OCR, files={"image": data}),
+    )
+    for response in responses:
+        assert_refused(response, "invalid_image")
+        assert re.search(words, response.text)
+
+
+def test_a_tiff_of_one_page_and_an_animation_are_read(http: httpx2.Client) -> None:
+    frames = [Image.new("L", (64, 32), grey) for grey in (255, 0)]
+    for image_format, more in (("TIFF", []), ("GIF", frames[1:]), ("WEBP", frames[1:])):
+        buffer = io.BytesIO()
+        frames[0].save(buffer, image_format, save_all=True, append_images=more)
+        response = http.post(CHAT, json=chat(hostile.data_url(buffer.getvalue())))
+        assert response.status_code == 200, response.text
+
+
+def test_what_is_no_text_is_not_read_without_end(http: httpx2.Client) -> None:
+    noise = Image.effect_noise((1024, 512), 100)
+    buffer = io.BytesIO()
+    noise.save(buffer, "PNG")
+    body = chat(hostile.data_url(buffer.getvalue())) | {"max_tokens": None}
+    # A quarter of a minute alone; the machine may have other things to do.
+    answer = http.post(CHAT, json=body, timeout=300).json()
+    assert answer["choices"][0]["finish_reason"] == "length"
+    assert answer["usage"]["completion_tokens"] == 4096
 
 
 @pytest.mark.parametrize(("name", "data"), list(hostile.bombs()))

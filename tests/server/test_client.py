@@ -22,6 +22,11 @@ from qwen_ocr_serve.settings import BUNDLED_MODEL_PATH
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 RECEIPT = SAMPLES / "receipt.png"
+PRINTED = [
+    *SAMPLES.glob("*g"),
+    *(SAMPLES.parent / "evaluation").glob("*-0[0-2].*"),
+]
+"""Images with type of all sizes, light and dark, sharp and blurred."""
 SIZES = [
     *[(side, side) for side in (1, 15, 16, 17, 24, 31, 33, 100, 512, 1024, 1500)],
     *[(8, 40), (40, 8), (7, 1000), (1000, 7), (320, 290), (2480, 3508), (3508, 2480), (3000, 16)],
@@ -37,8 +42,7 @@ def test_plan_agrees_with_the_server_to_the_token(base_url: str) -> None:
     rest = set()
     # Without the limit, the larger ones are refused.
     with OCRClient(base_url, max_image_tokens=2048) as client:
-        for size in SIZES:
-            image = Image.new("L", size, 255)
+        for image in [*(Image.new("L", size, 255) for size in SIZES), *PRINTED]:
             usage = client.ocr(image, max_tokens=1, allow_truncated=True).usage
             assert usage is not None
             rest.add(usage.prompt_tokens - client.plan(image).tokens)

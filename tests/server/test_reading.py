@@ -46,6 +46,11 @@ def test_the_evaluation_set_is_read_as_well_as_the_model_card_says(
     assert run.scores["cer"].micro <= 0.035, by_kind
 
 
+def test_the_receipt_of_the_samples_is_read_without_a_mistake(client: OCRClient) -> None:
+    receipt = SAMPLES / "receipt.png"
+    assert client.ocr(receipt).text == truths(SAMPLES)[receipt]
+
+
 async def test_32_concurrent_callers_each_get_their_own_text(base_url: str) -> None:
     pages = dict(list(truths(EVALUATION).items())[:32])
     async with AsyncOCRClient(base_url) as client:

@@ -1,5 +1,6 @@
 """The command line and the environment that settings turn into."""
 
+import json
 import os
 import shlex
 import socket
@@ -77,7 +78,9 @@ def test_every_setting_reaches_vllm() -> None:
         "--middleware": "qwen_ocr_serve.guard.Guard",
         "--disable-uvicorn-access-log": "",
         "--logging-config.formatter": "json",
-        "--override-generation-config": '{"temperature": 0.0, "repetition_penalty": 1.0}',
+        "--override-generation-config": json.dumps(
+            {"temperature": 0.0, "repetition_penalty": 1.0, "max_new_tokens": 16384}
+        ),
         "--tool-parser-plugin": "qwen_ocr_serve.startup_signals",
         "--enable-offline-docs": "",
     }
@@ -88,6 +91,13 @@ def test_the_bundled_model_is_served_as_mini_without_a_network() -> None:
     assert flags(launch)["--model"] == str(BUNDLED_MODEL_PATH)
     assert flags(launch)["--served-model-name"] == "mini"
     assert launch.env["HF_HUB_OFFLINE"] == "1"
+
+
+def test_the_bundled_model_says_itself_how_long_an_answer_is() -> None:
+    # Named here, it would bound also the requests that ask for more.
+    assert "max_new_tokens" not in flags(planned(ServeSettings()))["--override-generation-config"]
+    config = json.loads((BUNDLED_MODEL_PATH / "generation_config.json").read_text())
+    assert config["max_new_tokens"] == 4096
 
 
 def test_a_model_from_the_hub_keeps_its_id_and_the_network() -> None:
