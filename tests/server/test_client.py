@@ -40,9 +40,10 @@ class Receipt(BaseModel):
 
 def test_plan_agrees_with_the_server_to_the_token(base_url: str) -> None:
     rest = set()
+    images: list[Image.Image | Path] = [Image.new("L", size, 255) for size in SIZES]
     # Without the limit, the larger ones are refused.
     with OCRClient(base_url, max_image_tokens=2048) as client:
-        for image in [*(Image.new("L", size, 255) for size in SIZES), *PRINTED]:
+        for image in [*images, *PRINTED]:
             usage = client.ocr(image, max_tokens=1, allow_truncated=True).usage
             assert usage is not None
             rest.add(usage.prompt_tokens - client.plan(image).tokens)

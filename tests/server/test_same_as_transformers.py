@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 from transformers import AutoProcessor, Qwen3VLForConditionalGeneration
 
-from qwen_ocr import DEFAULT_PROMPT, OCRClient
+from qwen_ocr import DEFAULT_PROMPT, OCRClient, family_of
+from qwen_ocr.type_size import type_height
 from qwen_ocr_serve.cpu import computes_in_32_bits
 from qwen_ocr_serve.installation import Installation
 from qwen_ocr_serve.settings import BUNDLED_MODEL_PATH, ServeSettings
@@ -34,10 +35,13 @@ class Reference:
         prompt = self.processor.apply_chat_template(
             [{"role": "user", "content": content}], add_generation_prompt=True
         )
-        with Image.open(path) as image:
-            return dict(
-                self.processor(text=[prompt], images=[image.convert("RGB")], return_tensors="pt")
-            )
+        with Image.open(path) as file:
+            image = file.convert("RGB")
+        # As the server does before its processor sees the image.
+        size = family_of("mini").enlarged(image.size, type_height(image))
+        if size != image.size:
+            image = image.resize(size, Image.Resampling.LANCZOS)
+        return dict(self.processor(text=[prompt], images=[image], return_tensors="pt"))
 
     def logits(
         self, model: Qwen3VLForConditionalGeneration, path: Path, ids: list[int]
