@@ -20,15 +20,13 @@ from vllm.entrypoints.serve.engine.protocol import ErrorResponse
 from vllm.entrypoints.serve.utils.api_utils import load_aware_call, with_cancellation
 from vllm.entrypoints.serve.utils.orca_metrics import metrics_header
 
-from qwen_ocr_serve import tasks
 from qwen_ocr_serve.assessment import assess
 
 _IMAGES = frozenset({"image_url", "input_image"})
 
 
 async def answer_chat(request: ChatCompletionRequest, raw_request: Request) -> Response:
-    """Answer as vLLM does, unless the model was not taught what is asked for."""
-    tasks.refuse_chat(request)
+    """Answer as vLLM does; what is read of one image with how far it can be trusted."""
     reads_one = not request.stream and (request.n or 1) == 1 and _images(request) == 1
     answer: Response = await (_read_one if reads_one else create_chat_completion)(
         request, raw_request

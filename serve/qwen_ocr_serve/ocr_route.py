@@ -7,6 +7,7 @@ into the envelope.
 
 import base64
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated
@@ -25,7 +26,9 @@ from vllm.entrypoints.serve.utils.api_utils import with_cancellation
 from qwen_ocr import DEFAULT_PROMPT, WARNINGS
 from qwen_ocr.repetition import SERVER_DETECTION
 from qwen_ocr_serve import tasks
+from qwen_ocr_serve.api.bounds import MAX_TEXT, parse_json
 from qwen_ocr_serve.assessment import Assessment, assess
+from qwen_ocr_serve.guard.problems import Problem
 from qwen_ocr_serve.guard.routes import OCR_PATH
 
 NotBlank = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -35,7 +38,7 @@ class OCRRequest(BaseModel):
     """Body of `POST /api/v1/ocr`."""
 
     image: NotBlank = Field(description="The image, base64, with or without a data: prefix.")
-    text: NotBlank = Field(description="The prompt.")
+    text: NotBlank = Field(max_length=MAX_TEXT, description="The prompt.")
 
 
 class OCREnvelope(BaseModel):
@@ -56,7 +59,7 @@ class OCREnvelope(BaseModel):
 
 
 _INCOMPLETE = {
-    "length": "incomplete: the model's context was full before the text ended",
+    "length": "incomplete: the longest answer that is allowed was reached before the text ended",
     "repetition": "incomplete: stopped because the text began to repeat itself",
 }
 _UPLOAD = {
@@ -79,12 +82,12 @@ def _unprocessable(where: str, message: str) -> HTTPException:
 
 async def _from_json(request: Request) -> OCRRequest:
     try:
-        return OCRRequest.model_validate_json(await request.body())
+        return OCRRequest.model_validate(parse_json(await request.body()))
+    except Problem as problem:
+        raise replace(problem, status=HTTPStatus.UNPROCESSABLE_ENTITY.value) from None
     except ValidationError as exc:
         error = exc.errors()[0]
         where = ".".join(str(part) for part in error["loc"])
-        if error["type"] == "json_invalid":
-            raise _unprocessable("", f"the body is not valid JSON: {error['msg']}") from exc
         raise _unprocessable(where, error["msg"]) from exc
 
 
@@ -95,6 +98,8 @@ async def _from_form(request: Request) -> OCRRequest:
             raise _unprocessable("image", "send a file: curl -F image=@scan.png")
         if not isinstance(text, str) or not text.strip():
             raise _unprocessable("text", "the prompt is empty")
+        if len(text) > MAX_TEXT:
+            raise _unprocessable("text", f"the prompt has more than {MAX_TEXT:,} characters")
         data = await image.read()
         return OCRRequest.model_construct(image=base64.b64encode(data).decode(), text=text)
 

@@ -17,6 +17,7 @@ from vllm.entrypoints.serve.engine.protocol import ErrorResponse
 from vllm.entrypoints.serve.utils.api_utils import validate_json_request
 from vllm.exceptions import VLLMValidationError
 
+from qwen_ocr_serve import tasks
 from qwen_ocr_serve.api import bounds, parameters
 from qwen_ocr_serve.api.grammars import GrammarChecker
 from qwen_ocr_serve.api.json_route import JSONRoute
@@ -66,6 +67,7 @@ async def _check(
     allow_grammars = server_settings().allow_grammars
     parameters.check_parameters(data, allowed, allow_grammars=allow_grammars)
     check(data)
+    tasks.refuse_request(data)
     structured = data.get("structured_outputs")
     if allow_grammars and isinstance(structured, dict):
         await _grammars.check(structured)

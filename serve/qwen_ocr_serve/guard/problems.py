@@ -159,7 +159,6 @@ _KNOWN = (
     (422, "empty_prompt", "the prompt is empty"),
     (400, "unsupported_media_type", "Unsupported Media Type"),
     (400, "invalid_json", "JSON decode error|json_invalid|error parsing the body"),
-    (422, "invalid_json", "not valid JSON"),
     (400, "origin_not_allowed", "^Disallowed CORS"),
 )
 """vLLM's errors that deserve a code of their own: status, code, and what its message holds."""
