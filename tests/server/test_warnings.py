@@ -158,7 +158,7 @@ FORMS: dict[str, dict[str, Any]] = {
             "json_schema": {"name": "a", "schema": {"type": "object"}},
         }
     },
-    "choices": {"structured_outputs": {"choice": ["a", "b"]}},
+    "vLLM's form": {"structured_outputs": {"json": {"type": "object"}}},
     "tools": {"tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}]},
 }
 PROMPTS = [*(task.value for task in Task if task != Task.TEXT), Task.KEY_VALUE(["total"])]
