@@ -6,6 +6,7 @@ import pathlib
 import sys
 from typing import Any
 
+import pikepdf
 import pypdfium2
 import pytest
 from PIL import Image, TiffImagePlugin
@@ -189,6 +190,13 @@ def test_bad_pdf(server: Any, call: Any, source: Any, message: str) -> None:
     with pytest.raises(PDFError, match=message):
         call(server.url, "ocr_pdf", source)
     assert server.requests == []
+
+
+def test_a_pdf_without_pages(server: Any, call: Any) -> None:
+    empty = io.BytesIO()
+    pikepdf.new().save(empty)
+    with pytest.raises(PDFError, match=r"it has no pages"):
+        call(server.url, "ocr_pdf", empty.getvalue())
 
 
 def test_password(server: Any, call: Any) -> None:

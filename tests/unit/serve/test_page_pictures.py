@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from starlette.requests import Request
 
+from qwen_ocr_serve.guard.problems import Problem
+from qwen_ocr_serve.page import pictures
 from qwen_ocr_serve.page.pictures import PictureError, render
 from qwen_ocr_serve.page.render_pdf import MAX_PAGES, MAX_PIXELS
 
@@ -106,3 +109,11 @@ async def test_the_process_knows_no_secrets(
     await render(pdf(), 1, 72, 4096)
     assert "PYTHONPATH" in seen.read_text()
     assert "secret-1" not in seen.read_text()
+
+
+async def test_a_busy_renderer_says_when_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "_MAX_WAITING", 0)
+    with pytest.raises(Problem) as caught:
+        await pictures.page_picture(Request({"type": "http", "headers": []}))
+    assert (caught.value.status, caught.value.code) == (503, "queue_full")
+    assert int(caught.value.headers["retry-after"]) >= 1
