@@ -97,6 +97,10 @@ def _fork_the_engine(threads: int) -> None:
     os.register_at_fork(after_in_child=end_with_parent)
     os.register_at_fork(after_in_child=_leave_what_is_the_servers)
     os.register_at_fork(after_in_child=lambda: torch.set_num_threads(threads))
+    if threads > 1:
+        from qwen_ocr_serve.cpu_threads import share_large_steps
+
+        share_large_steps(threads)
 
 
 def _leave_what_is_the_servers() -> None:
