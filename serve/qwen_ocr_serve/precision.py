@@ -22,12 +22,13 @@ from typing import Any, Literal
 
 DType = Literal["bfloat16", "float32"]
 SPIN_VARIABLE = "GOMP_SPINCOUNT"
-SPIN_COUNT = "1000"
+SPIN_COUNT = "100"
 """How often a thread that waits for another looks again before it gives its core away.
 
 GNU's OpenMP, which PyTorch brings, looks 300,000 times, some milliseconds: then a thread without a
 core, because another process has it, keeps its partner's core busy with waiting instead of getting
-it. `tests/bench/precision.py --busy` shows what that costs.
+it. On two busy cores, a single request got 11 tokens/s so, about 180 with 1,000, 240 with 100 and
+200 with 0: see `tests/bench/precision.py --busy --spin`.
 """
 _CPUINFO = Path("/proc/cpuinfo")
 _IDENTITY = {
@@ -41,8 +42,9 @@ _MUCH = 1.2
 _OTHER_WORK = 0.5e-3
 """Seconds of everything but linear layers, for each 64 tokens of a page that go through a layer.
 
-With it, the four `_cost`s of a processor are to each other as tokens/s with 64 requests at once on
-a Cascade Lake (559, 790, 932 and 1,255) and on AMD EPYCs with and without AVX-512.
+With it, the times of a processor are to each other as its tokens/s with 64 requests at once: on a
+Cascade Lake 559 and 932 in bfloat16 and float32, and 1,255 with a second thread; on an AMD EPYC
+with AVX-512 BF16, 13 % more with a second thread, and on one without AVX-512, a quarter or more.
 """
 _STEPS = 2
 """Steps with a single token that a page takes for each 64 tokens of its own."""
@@ -106,7 +108,9 @@ def choose(measurement: Measurement) -> Choice:
     narrow, wide = measurement["bfloat16", 1], measurement["float32", 1]
     dtype: DType = "float32" if _cost(narrow) > _MUCH * _cost(wide) else "bfloat16"
     one, two = measurement[dtype, 1], measurement.get((dtype, 2))
-    threads = 2 if two is not None and _cost(one) > _MUCH * _cost(two) else 1
+    # Of many requests at once: a single one gains and loses little by a second thread.
+    helps = two is not None and _OTHER_WORK + one.rows > _MUCH * (_OTHER_WORK + two.rows)
+    threads = 2 if helps else 1
     return Choice(dtype, threads, narrow.rows / wide.rows)
 
 
