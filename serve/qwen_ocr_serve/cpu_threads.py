@@ -29,11 +29,12 @@ def share_large_steps(threads: int) -> None:
 
     Replaces `CPUModelRunner.execute_model` of vLLM 0.32.
     """
+    set_num_threads = torch.set_num_threads  # vLLM's worker replaces it by one that does nothing
     execute = CPUModelRunner.execute_model
 
     def execute_model(self: CPUModelRunner, scheduler_output: Any, *rest: Any, **more: Any) -> Any:
         large = scheduler_output.total_num_scheduled_tokens >= LARGE_STEP
-        torch.set_num_threads(threads if large else 1)
+        set_num_threads(threads if large else 1)
         return execute(self, scheduler_output, *rest, **more)
 
     CPUModelRunner.execute_model = execute_model  # type: ignore[method-assign,assignment]

@@ -22,13 +22,18 @@ from typing import Any, Literal
 
 DType = Literal["bfloat16", "float32"]
 SPIN_VARIABLE = "GOMP_SPINCOUNT"
-SPIN_COUNT = "100"
+SPIN_COUNT = "1000"
 """How often a thread that waits for another looks again before it gives its core away.
 
 GNU's OpenMP, which PyTorch brings, looks 300,000 times, some milliseconds: then a thread without a
 core, because another process has it, keeps its partner's core busy with waiting instead of getting
-it. On two busy cores, a single request got 11 tokens/s so, about 180 with 1,000, 240 with 100 and
-200 with 0: see `tests/bench/precision.py --busy --spin`.
+it. `tests/bench/precision.py --busy` shows what that costs. Fewer looks cost less beside another
+process and more without one. Tokens/s at 16 and 64 requests at once, two cores of an AMD EPYC:
+
+| | 100 | 1,000 | 3,000 | 10,000 | 300,000 | one thread |
+|---|---|---|---|---|---|---|
+| quiet | 1,025, 1,403 | 1,105, 1,449 | 1,112, 1,508 | | 1,147, 1,462 | 938, 965 |
+| one core taken | 739, 933 | 623, 884 | 530, 800 | 333, 550 | | 794, 951 |
 """
 _CPUINFO = Path("/proc/cpuinfo")
 _IDENTITY = {
