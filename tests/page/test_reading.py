@@ -70,7 +70,7 @@ def test_a_dropped_picture_is_read_as_the_client_reads_it(
     assert page.locator('#text mark[data-sure="low"]').all_text_contents() == very
     assert result.usage
     expect(page.locator("#numbers")).to_contain_text(
-        f"{result.usage.prompt_tokens} in, {result.usage.completion_tokens} out"
+        f"{result.usage.prompt_tokens:,} in, {result.usage.completion_tokens:,} out"
     )
     expect(page.locator("#numbers")).to_contain_text("First token")
     expect(page.locator("#finish")).to_have_text("Finished")

@@ -99,7 +99,11 @@ def test_the_rows_of_the_plain_batch(base_url: str, tmp_path: Path) -> None:
     assert "1 failed" in said
     kept = rows(tmp_path / "ray.parquet.jsonl")
     of_url = kept.pop(((scans / "receipt.pdf").as_uri(), 1))
-    assert kept == rows(plain)
+    asked = rows(plain)
+    # What else is in a step changes the last digits of a probability.
+    sure = [[row.pop("confidence", None) for row in of.values()] for of in (kept, asked)]
+    assert sure[0] == pytest.approx(sure[1], abs=0.01)
+    assert kept == asked
     assert of_url["text"] == kept[str(scans / "receipt.pdf"), 1]["text"]
     assert pyarrow.parquet.read_table(output).num_rows == 11
     # Nothing is left, so neither Ray nor the server is asked.
