@@ -98,8 +98,8 @@ def test_a_dead_engine_is_unhealthy_and_ends_an_idle_server(tmp_path: Path) -> N
         assert urlsplit(running.base_url).port not in ports, "the port is the server's alone"
         shared = sum(part.shared_dirty for part in engine.memory_maps())
         assert shared > 100 * 2**20, "the engine began as a copy of the server, imports included"
-        request = {"messages": [{"role": "user", "content": "Go on."}], "max_tokens": 200}
-        request |= {"ignore_eos": True, "n": 16}  # steps that are worth a second thread
+        request = {"messages": [{"role": "user", "content": "Go on."}], "max_tokens": 400}
+        request |= {"ignore_eos": True, "n": 16, "temperature": 0.5}  # steps worth two threads
         url = f"{running.base_url}/v1/chat/completions"
         httpx2.post(url, json=request, timeout=60).raise_for_status()
         busy = [thread for thread in engine.threads() if thread.user_time > 0.1]
