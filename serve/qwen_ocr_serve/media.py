@@ -11,7 +11,6 @@ import io
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from functools import cache
 from typing import Any, NoReturn, TypeVar
 
 import pybase64
@@ -26,12 +25,12 @@ from vllm.multimodal.media.image import ImageMediaIO
 from qwen_ocr.families import Family
 from qwen_ocr.sources import PDF_ADVICE, is_pdf
 from qwen_ocr.type_size import type_height
-from qwen_ocr_serve import models
 from qwen_ocr_serve.guard.exchange import current
 from qwen_ocr_serve.guard.problems import Problem
 from qwen_ocr_serve.launcher import CONNECTOR_NAME
 from qwen_ocr_serve.media_urls import FetchError, ImageFetcher, URLNotAllowedError
-from qwen_ocr_serve.settings import ServeSettings
+from qwen_ocr_serve.models import served_family
+from qwen_ocr_serve.settings import server_settings
 
 _Media = TypeVar("_Media")
 
@@ -55,20 +54,13 @@ def _invalid(why: str) -> ImageRefusedError:
     return ImageRefusedError("invalid_image", _BAD_IMAGE.format(why))
 
 
-@cache
-def _served() -> tuple[ServeSettings, Family | None]:
-    """The server's settings and its model's family, read once: each request gets a connector."""
-    settings = ServeSettings()
-    return settings, models.family_of_model(settings.model, settings.local_model)
-
-
 @MEDIA_CONNECTOR_REGISTRY.register(CONNECTOR_NAME)
 class GuardedMediaConnector(MediaConnector):
     """Loads images and nothing else; every failure is an `ImageRefusedError`."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._settings, self._family = _served()
+        self._settings, self._family = server_settings(), served_family()
 
     def load_from_url(
         self, url: str, media_io: MediaIO[_Media], *, fetch_timeout: int | None = None

@@ -6,9 +6,11 @@ Keyed by the names of the client's table, `qwen_ocr.families`, which has the pix
 import json
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from qwen_ocr.families import Family, known_family
+from qwen_ocr_serve.settings import server_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,13 @@ def family_of_model(model: str, directory: Path | None = None) -> Family | None:
     """
     by_type = _FAMILY_OF_TYPE.get(_model_type(directory).removesuffix("_moe"), "")
     return known_family(model) or known_family(by_type)
+
+
+@cache
+def served_family() -> Family | None:
+    """The family of the model that this server serves, under whatever name; None if unknown."""
+    settings = server_settings()
+    return family_of_model(settings.model, settings.local_model)
 
 
 def serving_of(family: Family | None) -> Serving:

@@ -25,9 +25,9 @@ from vllm.entrypoints.serve.utils.api_utils import with_cancellation
 
 from qwen_ocr import DEFAULT_PROMPT, WARNINGS
 from qwen_ocr.repetition import SERVER_DETECTION
-from qwen_ocr_serve import tasks
+from qwen_ocr_serve.api import tasks
+from qwen_ocr_serve.api.assessment import Assessment, assess
 from qwen_ocr_serve.api.bounds import MAX_TEXT, parse_json
-from qwen_ocr_serve.assessment import Assessment, assess
 from qwen_ocr_serve.guard.problems import Problem
 from qwen_ocr_serve.guard.routes import OCR_PATH
 

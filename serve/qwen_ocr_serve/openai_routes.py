@@ -3,7 +3,7 @@
 The routes replace vLLM's and call its handlers, with request ids that are the guard's.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Self
 
@@ -17,11 +17,10 @@ from vllm.entrypoints.serve.engine.protocol import ErrorResponse
 from vllm.entrypoints.serve.utils.api_utils import validate_json_request
 from vllm.exceptions import VLLMValidationError
 
-from qwen_ocr_serve import tasks
-from qwen_ocr_serve.api import bounds, parameters
+from qwen_ocr_serve.api import bounds, parameters, tasks
+from qwen_ocr_serve.api.chat import answer_chat
 from qwen_ocr_serve.api.grammars import GrammarChecker
 from qwen_ocr_serve.api.json_route import JSONRoute
-from qwen_ocr_serve.chat import answer_chat
 from qwen_ocr_serve.settings import server_settings
 
 _OTHER_MEDIA = frozenset(
@@ -73,19 +72,8 @@ async def _check(
         await _grammars.check(structured)
 
 
-def _texts(content: Any) -> Iterator[str]:
-    """Every text in a message's content, or in a whole conversation."""
-    if isinstance(content, str):
-        yield content
-    elif isinstance(content, dict):
-        yield from _texts(content.get("text") or content.get("content"))
-    elif isinstance(content, list | tuple):
-        for part in content:
-            yield from _texts(part)
-
-
 def _refuse_empty(parameter: str, *prompts: Any) -> None:
-    if not any(text.strip() for text in _texts(prompts)):
+    if not any(text.strip() for text in tasks.texts(prompts)):
         raise VLLMValidationError(_EMPTY, parameter=parameter)
 
 

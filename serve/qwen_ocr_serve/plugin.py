@@ -15,7 +15,8 @@ from vllm.tasks import SupportedTask
 from vllm.v1.engine.exceptions import EngineDeadError
 from vllm.v1.metrics.prometheus import get_prometheus_registry
 
-from qwen_ocr_serve import media, model_list, ocr_route, openai_routes
+from qwen_ocr_serve import media, ocr_route, openai_routes
+from qwen_ocr_serve.api import model_list
 from qwen_ocr_serve.guard.exchange import current
 from qwen_ocr_serve.guard.problems import Problem
 from qwen_ocr_serve.openapi import describe, is_listed

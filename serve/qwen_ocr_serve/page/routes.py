@@ -7,9 +7,9 @@ from fastapi.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from qwen_ocr.families import family_of
+from qwen_ocr_serve.models import served_family
 from qwen_ocr_serve.page import pictures
 from qwen_ocr_serve.page.config import page_config
-from qwen_ocr_serve.tasks import served_family
 
 # The page loads nothing from another host, and neither can text that a model wrote into it.
 CONTENT_SECURITY_POLICY = "; ".join(

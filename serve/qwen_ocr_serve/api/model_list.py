@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
-from qwen_ocr_serve.tasks import served_family
+from qwen_ocr_serve.models import served_family
 
 router = APIRouter()
 

@@ -20,7 +20,7 @@ from vllm.entrypoints.serve.engine.protocol import ErrorResponse
 from vllm.entrypoints.serve.utils.api_utils import load_aware_call, with_cancellation
 from vllm.entrypoints.serve.utils.orca_metrics import metrics_header
 
-from qwen_ocr_serve.assessment import assess
+from qwen_ocr_serve.api.assessment import assess
 
 _IMAGES = frozenset({"image_url", "input_image"})
 

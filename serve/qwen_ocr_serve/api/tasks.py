@@ -5,24 +5,15 @@ minutes of nonsense. Which models were taught what is in the client's table, `qw
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
 from http import HTTPStatus
 from typing import Any
 
-from qwen_ocr.families import Family, why_unsupported
+from qwen_ocr.families import why_unsupported
 from qwen_ocr.prompts import KEY_VALUE, task_of
-from qwen_ocr_serve import models
 from qwen_ocr_serve.guard.problems import Problem
-from qwen_ocr_serve.settings import ServeSettings
+from qwen_ocr_serve.models import served_family
 
 CODE = "unsupported_task"
-
-
-@cache
-def served_family() -> Family | None:
-    """The family of the model that is served, under whatever name; None if nothing tells it."""
-    settings = ServeSettings()
-    return models.family_of_model(settings.model, settings.local_model)
 
 
 def refuse_prompt(prompt: str, status: HTTPStatus) -> None:
@@ -35,7 +26,7 @@ def refuse_request(data: Mapping[str, Any]) -> None:
 
     `data` is its JSON, which nobody has looked at yet.
     """
-    asked = [task_of(text) for text in _texts(data.get("messages") or data.get("input"))]
+    asked = [task_of(text) for text in texts(data.get("messages") or data.get("input"))]
     if _wants_form(data):
         asked.append(KEY_VALUE)
     _refuse(asked, HTTPStatus.BAD_REQUEST)
@@ -59,14 +50,12 @@ def _wants_form(data: Mapping[str, Any]) -> bool:
     )
 
 
-def _texts(messages: object) -> Iterator[str]:
-    if isinstance(messages, str):
-        yield messages
-    for message in messages if isinstance(messages, list) else ():
-        content = message.get("content") if isinstance(message, Mapping) else None
-        if isinstance(content, str):
-            yield content
-        for part in content if isinstance(content, list) else ():
-            text = part.get("text") if isinstance(part, Mapping) else part
-            if isinstance(text, str):
-                yield text
+def texts(content: object) -> Iterator[str]:
+    """Every text in the content of a message, or in a whole conversation."""
+    if isinstance(content, str):
+        yield content
+    elif isinstance(content, Mapping):
+        yield from texts(content.get("text") or content.get("content"))
+    elif isinstance(content, list | tuple):
+        for part in content:
+            yield from texts(part)
