@@ -45,7 +45,7 @@ class PDF:
                 self._document: Any = pypdfium2.PdfDocument(data, password=password)
                 self.page_count = len(self._document)
         except Exception as exc:  # what pypdfium2 raises is not all of one class
-            # PDFium reports success when it found no page.
+            # PDFium sets no error when it finds no page, so it reports the last one, or success.
             why = "it has no pages" if "Success" in str(exc) else exc
             raise PDFError(f"{self._name}: cannot be opened as a PDF ({why})") from exc
 
