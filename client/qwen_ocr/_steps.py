@@ -86,11 +86,16 @@ def read(
 
 
 def first_request(
-    session: Session, image: ImageInput, prompt: str, options: ReadOptions
+    session: Session,
+    image: ImageInput,
+    prompt: str,
+    options: ReadOptions,
+    *,
+    enlarge: bool = False,
 ) -> Steps[ChatRequest]:
-    """What `read` sends first."""
+    """What `read` sends first; with `enlarge`, for an engine without our server, see `to_url`."""
     page = _accept(session, image, prompt, options)
-    return (yield from _request(session, page, prompt, options))
+    return (yield from _request(session, page, prompt, options, enlarge=enlarge))
 
 
 def start_stream(
@@ -168,11 +173,14 @@ def _request(
     prompt: str,
     options: ReadOptions,
     schema: dict[str, Any] | None = None,
+    *,
+    enlarge: bool = False,
 ) -> Steps[ChatRequest]:
     model = yield from find_model(session)
     session.require(task_of(prompt))
     session.require(KEY_VALUE if schema else None)
-    url = to_url(page, (yield from find_family(session)), session.settings.max_image_tokens)
+    family = yield from find_family(session)
+    url = to_url(page, family, session.settings.max_image_tokens, enlarge=enlarge)
     return build_request(model, url, prompt, max_tokens=options.get("max_tokens"), schema=schema)
 
 

@@ -149,24 +149,24 @@ def sent_size(page: Page, family: Family, max_tokens: int | None = None) -> tupl
 def plan_page(page: Page, family: Family, max_tokens: int | None = None) -> Plan:
     """How a loaded image will be sent, and what it will cost. Raises `ImageError` as `to_url`."""
     size = sent_size(page, family, max_tokens)
-    seen = size
-    if family.best_type is not None:
-        with image_errors(page.name):
-            seen = family.enlarged(size, type_height(_resized(page, size)))
-    width, height = family.resized(seen)
+    width, height = family.resized(_enlarged_size(page, family, size))
     return Plan(size, width * height // family.factor**2)
 
 
-def to_url(page: Page | str, family: Family, max_tokens: int | None = None) -> str:
+def to_url(
+    page: Page | str, family: Family, max_tokens: int | None = None, *, enlarge: bool = False
+) -> str:
     """The URL to send for a loaded image: a `data:` URL of at most `max_tokens` visual tokens, as
-    many as they are before the server enlarges small type.
+    many as they are before small type is enlarged.
 
-    Raises `ImageError` as `sent_size` does, and for damage that shows only when the pixels are
-    decoded.
+    Our server enlarges it; `enlarge` is for where no such server reads the image. Raises
+    `ImageError` as `sent_size` does, and for damage that shows only when the pixels are decoded.
     """
     if isinstance(page, str):
         return page
     size = sent_size(page, family, max_tokens)
+    if enlarge:
+        size = _enlarged_size(page, family, size)
     with image_errors(page.name):
         if page.original and size == page.size:
             return _data_url(page.original, page.format)
@@ -178,6 +178,14 @@ def to_url(page: Page | str, family: Family, max_tokens: int | None = None) -> s
         # Speed over size. The profile belongs to the colours before conversion.
         image.save(buffer, "PNG", compress_level=1, icc_profile=None)
         return _data_url(buffer.getvalue(), "PNG")
+
+
+def _enlarged_size(page: Page, family: Family, size: tuple[int, int]) -> tuple[int, int]:
+    """The size at which the model sees an image sent at `size`, before its processor rounds it."""
+    if family.best_type is None:
+        return size
+    with image_errors(page.name):
+        return family.enlarged(size, type_height(_resized(page, size)))
 
 
 def _resized(page: Page, size: tuple[int, int]) -> Image.Image:

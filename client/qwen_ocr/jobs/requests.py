@@ -93,7 +93,9 @@ class _Writer:
 
     def line(self, job: Job, image: ImageInput) -> bytes:
         """The request for a page. Raises `ImageError`."""
-        steps = first_request(self.session, image, self.plan.prompt, self.plan.options)
+        steps = first_request(
+            self.session, image, self.plan.prompt, self.plan.options, enlarge=True
+        )
         done = advance(steps, None)
         assert isinstance(done, Done), "a session with a model has nothing to ask"
         # What is an argument of its own to the SDK is one field among others in what it sends.

@@ -156,7 +156,7 @@ def test_a_folder_that_is_not_there(run: Run, scans: Path) -> None:
 def test_stopped_requests_leave_no_file(
     run: Run, scans: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stop(*_: object) -> Iterator[Any]:
+    def stop(*_: object, **_options: object) -> Iterator[Any]:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("qwen_ocr.jobs.requests.first_request", stop)
