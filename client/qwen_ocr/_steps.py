@@ -1,7 +1,7 @@
 """The calls of both clients, as generators that yield what to send and are sent the answer.
 
 Nothing here does any I/O but reading images, so that blocking and asynchronous clients differ in
-nothing but how they send: see `advance`.
+nothing but how they send: see `resume`.
 """
 
 from collections.abc import Generator
@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from pydantic import BaseModel, PydanticUserError, ValidationError
 
-from qwen_ocr._request import ChatRequest, build_request
-from qwen_ocr._response import checked, read_completion, read_models
 from qwen_ocr.boxes import SpottedText, to_pixels
 from qwen_ocr.errors import ConfigurationError, SchemaError, UnsupportedTaskError
 from qwen_ocr.families import Family, family_of, why_unsupported
-from qwen_ocr.images import ImageInput, Page, known_size, load_image, plan_page, to_url
+from qwen_ocr.images import ImageInput, LoadedImage, known_size, load_image, plan_page, to_url
 from qwen_ocr.options import ReadOptions, check_options
 from qwen_ocr.prompts import KEY_VALUE, Task, check_prompt, task_of
 from qwen_ocr.repetition import REPETITION, TEMPERATURES
-from qwen_ocr.results import OCRResult, Plan, TextBox
+from qwen_ocr.requests import ChatRequest, build_request
+from qwen_ocr.responses import checked, read_completion, read_models
+from qwen_ocr.results import ImagePlan, OCRResult, TextBox
 from qwen_ocr.settings import ClientSettings
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ Steps = Generator[ChatRequest | None, Answer, T]
 
 
 @dataclass(frozen=True, slots=True)
-class Done(Generic[T]):
+class Finished(Generic[T]):
     """The end of `Steps`."""
 
     value: T
@@ -68,13 +68,13 @@ class Session:
             raise UnsupportedTaskError(why)
 
 
-def advance(steps: Steps[T], answer: Answer | None) -> ChatRequest | Done[T] | None:
+def resume(steps: Steps[T], answer: Answer | None) -> ChatRequest | Finished[T] | None:
     """The next thing to send, or the end. An ended generator cannot leave a thread by itself."""
     try:
         # A generator that has not begun takes None, which its type has no way to say.
         return steps.send(answer)  # type: ignore[arg-type]
     except StopIteration as stop:
-        return Done(stop.value)
+        return Finished(stop.value)
 
 
 def read(
@@ -85,24 +85,12 @@ def read(
     return (yield from _read(session, page, prompt, options))
 
 
-def first_request(
-    session: Session,
-    image: ImageInput,
-    prompt: str,
-    options: ReadOptions,
-    *,
-    enlarge: bool = False,
-) -> Steps[ChatRequest]:
-    """What `read` sends first; with `enlarge`, for an engine without our server, see `to_url`."""
-    page = _accept(session, image, prompt, options)
-    return (yield from _request(session, page, prompt, options, enlarge=enlarge))
-
-
 def start_stream(
     session: Session, image: ImageInput, prompt: str, options: ReadOptions
 ) -> Steps[ChatRequest]:
     """The request for a streamed answer."""
-    request = yield from first_request(session, image, prompt, options)
+    page = _accept(session, image, prompt, options)
+    request = yield from _request(session, page, prompt, options)
     return request | {"stream_options": {"include_usage": True}}
 
 
@@ -138,14 +126,16 @@ def locate(session: Session, image: ImageInput, options: ReadOptions) -> Steps[l
     return to_pixels(spotted, page.size, family.box_range or family.resized(sent.size))
 
 
-def plan(session: Session, image: ImageInput) -> Steps[Plan]:
+def plan(session: Session, image: ImageInput) -> Steps[ImagePlan]:
     """How one image would be sent."""
     page = known_size(load_image(image))
     family = yield from find_family(session)
     return plan_page(page, family, session.settings.max_image_tokens)
 
 
-def _accept(session: Session, image: ImageInput, prompt: str, options: ReadOptions) -> Page | str:
+def _accept(
+    session: Session, image: ImageInput, prompt: str, options: ReadOptions
+) -> LoadedImage | str:
     """Refuse what can be refused without a server."""
     check_prompt(prompt)
     check_options(options)
@@ -169,24 +159,22 @@ def find_family(session: Session) -> Steps[Family]:
 
 def _request(
     session: Session,
-    page: Page | str,
+    page: LoadedImage | str,
     prompt: str,
     options: ReadOptions,
     schema: dict[str, Any] | None = None,
-    *,
-    enlarge: bool = False,
 ) -> Steps[ChatRequest]:
     model = yield from find_model(session)
     session.require(task_of(prompt))
     session.require(KEY_VALUE if schema else None)
     family = yield from find_family(session)
-    url = to_url(page, family, session.settings.max_image_tokens, enlarge=enlarge)
+    url = to_url(page, family, session.settings.max_image_tokens)
     return build_request(model, url, prompt, max_tokens=options.get("max_tokens"), schema=schema)
 
 
 def _read(
     session: Session,
-    page: Page | str,
+    page: LoadedImage | str,
     prompt: str,
     options: ReadOptions,
     schema: dict[str, Any] | None = None,

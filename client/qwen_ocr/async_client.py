@@ -6,25 +6,27 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from types import TracebackType
 from typing import Any, Self, Unpack
 
+import httpx2
 import openai
-from openai._legacy_response import LegacyAPIResponse
 
 from qwen_ocr import _steps
-from qwen_ocr._response import StreamReader
 from qwen_ocr._session import Client
-from qwen_ocr._steps import Answer, Done, Model, Steps, T, advance
+from qwen_ocr._steps import Answer, Finished, Model, Steps, T, resume
 from qwen_ocr.batch import CONCURRENCY, check_many, run_many_async
-from qwen_ocr.errors import translate_errors
 from qwen_ocr.images import AnyImage, ImageInput
 from qwen_ocr.options import ReadOptions
+from qwen_ocr.outcomes import Document, Outcome
 from qwen_ocr.pdf import DEFAULT_DPI, PDF, check_dpi, page_numbers
 from qwen_ocr.prompts import DEFAULT_PROMPT
-from qwen_ocr.results import Document, OCRResult, Outcome, Plan, TextBox
+from qwen_ocr.requests import ChatRequest
+from qwen_ocr.responses import StreamReader
+from qwen_ocr.results import ImagePlan, OCRResult, TextBox
+from qwen_ocr.sdk_errors import translate_errors
 from qwen_ocr.sources import Source
 from qwen_ocr.streams import AsyncOCRStream
 
 
-class AsyncOCRClient(Client):
+class AsyncOCRClient(Client[httpx2.AsyncClient]):
     """`OCRClient` for asyncio: the same arguments, results and errors.
 
     Images are read and encoded in worker threads, so that a large one does not hold up the loop.
@@ -65,7 +67,7 @@ class AsyncOCRClient(Client):
         """The lines of text in one image and where they are; see `OCRClient.locate`."""
         return await self._run(_steps.locate(self._session, image, {"max_tokens": max_tokens}))
 
-    async def plan(self, image: ImageInput) -> Plan:
+    async def plan(self, image: ImageInput) -> ImagePlan:
         """The size at which an image would be sent, and its visual tokens; see `OCRClient.plan`."""
         return await self._run(_steps.plan(self._session, image))
 
@@ -127,23 +129,24 @@ class AsyncOCRClient(Client):
         self._sdk = openai.AsyncOpenAI(**options)
 
     async def _run(self, steps: Steps[T]) -> T:
-        step = await asyncio.to_thread(advance, steps, None)
-        while not isinstance(step, Done):
+        step = await asyncio.to_thread(resume, steps, None)
+        while not isinstance(step, Finished):
             started = time.perf_counter()
-            raw: LegacyAPIResponse[Any]
             with translate_errors():
-                if step is None:
-                    raw = await self._sdk.models.with_raw_response.list(extra_headers=self._headers)
-                else:
-                    raw = await self._sdk.chat.completions.with_raw_response.create(
-                        **step, extra_headers=self._headers
-                    )
-            answer = Answer(raw.http_response, time.perf_counter() - started)
+                response = await self._send(step)
+            answer = Answer(response, time.perf_counter() - started)
             if step is None:  # the image is fitted to the model next
-                step = await asyncio.to_thread(advance, steps, answer)
+                step = await asyncio.to_thread(resume, steps, answer)
             else:  # the text is read, which is quicker than to wait for a thread
-                step = advance(steps, answer)
+                step = resume(steps, answer)
         return step.value
+
+    async def _send(self, request: ChatRequest | None) -> httpx2.Response:
+        if request is None:
+            models = self._sdk.models.with_raw_response
+            return (await models.list(extra_headers=self._headers)).http_response
+        chat = self._sdk.chat.completions.with_raw_response
+        return (await chat.create(**request, extra_headers=self._headers)).http_response
 
     async def _pieces(
         self, image: ImageInput, prompt: str, options: ReadOptions

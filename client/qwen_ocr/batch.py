@@ -15,8 +15,9 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from qwen_ocr.errors import ConfigurationError, OCRError
 from qwen_ocr.options import ReadOptions, check_count, check_options
+from qwen_ocr.outcomes import Item, Outcome
 from qwen_ocr.prompts import check_prompt
-from qwen_ocr.results import Item, OCRResult, Outcome
+from qwen_ocr.results import OCRResult
 
 CONCURRENCY = 32
 """Images read at a time unless the caller says otherwise: enough to fill one server."""

@@ -5,25 +5,27 @@ from collections.abc import Generator, Iterable, Iterator
 from types import TracebackType
 from typing import Any, Self, Unpack
 
+import httpx2
 import openai
-from openai._legacy_response import LegacyAPIResponse
 
 from qwen_ocr import _steps
-from qwen_ocr._response import StreamReader
 from qwen_ocr._session import Client
-from qwen_ocr._steps import Answer, Done, Model, Steps, T, advance
+from qwen_ocr._steps import Answer, Finished, Model, Steps, T, resume
 from qwen_ocr.batch import CONCURRENCY, check_many, run_many
-from qwen_ocr.errors import translate_errors
 from qwen_ocr.images import AnyImage, ImageInput
 from qwen_ocr.options import ReadOptions
+from qwen_ocr.outcomes import Document, Outcome
 from qwen_ocr.pdf import DEFAULT_DPI, PDF, check_dpi, page_numbers
 from qwen_ocr.prompts import DEFAULT_PROMPT
-from qwen_ocr.results import Document, OCRResult, Outcome, Plan, TextBox
+from qwen_ocr.requests import ChatRequest
+from qwen_ocr.responses import StreamReader
+from qwen_ocr.results import ImagePlan, OCRResult, TextBox
+from qwen_ocr.sdk_errors import translate_errors
 from qwen_ocr.sources import Source
 from qwen_ocr.streams import OCRStream
 
 
-class OCRClient(Client):
+class OCRClient(Client[httpx2.Client]):
     """Reads images through an OCR server; may be shared between threads.
 
     Every argument that is left out comes from `QWEN_OCR_<NAME>` or, failing that, the default of
@@ -91,7 +93,7 @@ class OCRClient(Client):
         """
         return self._run(_steps.locate(self._session, image, {"max_tokens": max_tokens}))
 
-    def plan(self, image: ImageInput) -> Plan:
+    def plan(self, image: ImageInput) -> ImagePlan:
         """The size at which an image would be sent, and its visual tokens.
 
         Sends nothing but, when no model was named, the question which one the server has.
@@ -161,19 +163,20 @@ class OCRClient(Client):
         self._sdk = openai.OpenAI(**options)
 
     def _run(self, steps: Steps[T]) -> T:
-        step = advance(steps, None)
-        while not isinstance(step, Done):
+        step = resume(steps, None)
+        while not isinstance(step, Finished):
             started = time.perf_counter()
             with translate_errors():
-                raw: LegacyAPIResponse[Any]
-                if step is None:
-                    raw = self._sdk.models.with_raw_response.list(extra_headers=self._headers)
-                else:
-                    raw = self._sdk.chat.completions.with_raw_response.create(
-                        **step, extra_headers=self._headers
-                    )
-            step = advance(steps, Answer(raw.http_response, time.perf_counter() - started))
+                response = self._send(step)
+            step = resume(steps, Answer(response, time.perf_counter() - started))
         return step.value
+
+    def _send(self, request: ChatRequest | None) -> httpx2.Response:
+        if request is None:
+            models = self._sdk.models.with_raw_response
+            return models.list(extra_headers=self._headers).http_response
+        chat = self._sdk.chat.completions.with_raw_response
+        return chat.create(**request, extra_headers=self._headers).http_response
 
     def _pieces(
         self, image: ImageInput, prompt: str, options: ReadOptions

@@ -36,7 +36,7 @@ class Family:
     box_range: int | None = 1000
     """A box edge that the model writes runs from 0 to this, whatever the image's size; None when it
     counts pixels of the image as resized by the processor."""
-    reads_shrunk: bool = True
+    reads_pages: bool = True
     """Whether an image shrunk to the budget is still legible. A model that reads blocks of text and
     not pages misreads a page that was shrunk; such an image is refused unless the caller sets a
     limit, and so knows."""
@@ -119,7 +119,7 @@ FAMILIES = (
         min_tokens=256,
         max_tokens=2048,
         budget=2048,
-        reads_shrunk=False,
+        reads_pages=False,
         tasks=("text",),
         best_type=26,
         enlarged_tokens=1400,

@@ -16,7 +16,7 @@ from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
 
 from qwen_ocr.errors import ImageError
 from qwen_ocr.families import MAX_ASPECT_RATIO, Family
-from qwen_ocr.results import Plan
+from qwen_ocr.results import ImagePlan
 from qwen_ocr.sources import (
     FORMATS,
     PDF_ADVICE,
@@ -52,7 +52,7 @@ AnyImage = TypeVar("AnyImage", bound=ImageInput)
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class LoadedImage:
     """An image that was read and checked, but not yet fitted to a model."""
 
     name: str
@@ -70,7 +70,7 @@ class Page:
         return self.image.size
 
 
-def load_image(source: ImageInput) -> Page | str:
+def load_image(source: ImageInput) -> LoadedImage | str:
     """Read and check an image; an http(s) URL comes back as it is.
 
     Of an animation the first frame counts. A TIFF of several pages is refused rather than read
@@ -118,21 +118,21 @@ def tiff_pages(source: Source) -> Iterator[Image.Image]:
         yield page
 
 
-def known_size(page: Page | str) -> Page:
+def known_size(page: LoadedImage | str) -> LoadedImage:
     """`page`; `ImageError` for a URL, whose image only the server sees."""
     if isinstance(page, str):
         raise ImageError(f"{page}: the size of a remote image is not known here; download it first")
     return page
 
 
-def sent_size(page: Page, family: Family, max_tokens: int | None = None) -> tuple[int, int]:
+def sent_size(page: LoadedImage, family: Family, max_tokens: int | None = None) -> tuple[int, int]:
     """Width and height in pixels at which a loaded image will be sent.
 
     Raises `ImageError` for an image too long and thin for any model, and for one that would have to
     be shrunk for a model that cannot read it then, unless `max_tokens` says that this is known.
     """
     size = family.fit(page.size, max_tokens)
-    if size != page.size and max_tokens is None and not family.reads_shrunk:
+    if size != page.size and max_tokens is None and not family.reads_pages:
         raise ImageError(
             f"{page.name}: {page.size[0]}×{page.size[1]} pixels are more than {family.name} can "
             f"read ({family.budget * family.factor**2:,}): crop it to a block of text, or serve a "
@@ -146,15 +146,15 @@ def sent_size(page: Page, family: Family, max_tokens: int | None = None) -> tupl
     return size
 
 
-def plan_page(page: Page, family: Family, max_tokens: int | None = None) -> Plan:
+def plan_page(page: LoadedImage, family: Family, max_tokens: int | None = None) -> ImagePlan:
     """How a loaded image will be sent, and what it will cost. Raises `ImageError` as `to_url`."""
     size = sent_size(page, family, max_tokens)
     width, height = family.resized(_enlarged_size(page, family, size))
-    return Plan(size, width * height // family.factor**2)
+    return ImagePlan(size, width * height // family.factor**2)
 
 
 def to_url(
-    page: Page | str, family: Family, max_tokens: int | None = None, *, enlarge: bool = False
+    page: LoadedImage | str, family: Family, max_tokens: int | None = None, *, enlarge: bool = False
 ) -> str:
     """The URL to send for a loaded image: a `data:` URL of at most `max_tokens` visual tokens, as
     many as they are before small type is enlarged.
@@ -180,7 +180,7 @@ def to_url(
         return _data_url(buffer.getvalue(), "PNG")
 
 
-def _enlarged_size(page: Page, family: Family, size: tuple[int, int]) -> tuple[int, int]:
+def _enlarged_size(page: LoadedImage, family: Family, size: tuple[int, int]) -> tuple[int, int]:
     """The size at which the model sees an image sent at `size`, before its processor rounds it."""
     if family.best_type is None:
         return size
@@ -188,7 +188,7 @@ def _enlarged_size(page: Page, family: Family, size: tuple[int, int]) -> tuple[i
         return family.enlarged(size, type_height(_resized(page, size)))
 
 
-def _resized(page: Page, size: tuple[int, int]) -> Image.Image:
+def _resized(page: LoadedImage, size: tuple[int, int]) -> Image.Image:
     image = page.image if page.original is None else _normalise(page.image)
     return image if size == image.size else image.resize(size, Image.Resampling.LANCZOS)
 
@@ -202,13 +202,13 @@ def check_size(size: tuple[int, int]) -> None:
         raise ImageError(f"{width}×{height} pixels, more than {MAX_PIXELS}")
 
 
-def _prepare(name: str, image: Image.Image, data: bytes | None) -> Page:
+def _prepare(name: str, image: Image.Image, data: bytes | None) -> LoadedImage:
     check_size(image.size)
     if data is not None and _readable_as_is(image, data):
         _check_whole(image, data)
-        return Page(name, image, str(image.format), data)
+        return LoadedImage(name, image, str(image.format), data)
     target = "JPEG" if image.format in ("JPEG", "MPO") else "PNG"
-    return Page(name, _normalise(image), target, None)
+    return LoadedImage(name, _normalise(image), target, None)
 
 
 def _readable_as_is(image: Image.Image, data: bytes) -> bool:

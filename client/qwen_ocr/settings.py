@@ -29,7 +29,8 @@ def _header_safe(key: SecretStr) -> SecretStr:
 
 
 class ClientSettings(BaseSettings):
-    """Each field is an argument of the clients and the variable `QWEN_OCR_<NAME>`."""
+    """Each field is the variable `QWEN_OCR_<NAME>`, and an argument of the clients, where
+    `served_model_name` is called `model`."""
 
     model_config = SettingsConfigDict(
         env_prefix="QWEN_OCR_",
@@ -45,8 +46,10 @@ class ClientSettings(BaseSettings):
     api_key: Annotated[SecretStr, AfterValidator(_header_safe)] | None = Field(
         None, description="Sent as a bearer token."
     )
-    model: str | None = Field(
-        None, description="The model's name; the first that the server lists when unset."
+    served_model_name: str | None = Field(
+        None,
+        description="The name under which the server has the model; the first that it lists when "
+        "unset.",
     )
     timeout: float = Field(
         600, gt=0, description="Seconds to wait for one attempt, queueing included."

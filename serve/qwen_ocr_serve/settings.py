@@ -64,7 +64,7 @@ class ServeSettings(BaseSettings):
         "as long as the model and the memory allow if not set.",
     )
     max_images: int = Field(default=8, ge=1, description="Images allowed in one request.")
-    max_queued_requests: int = Field(
+    max_requests: int = Field(
         default=512,
         ge=1,
         description="Requests accepted at a time, running or waiting; more are answered with 503.",
@@ -78,11 +78,11 @@ class ServeSettings(BaseSettings):
         default=None,
         description="File with further keys, one name:secret a line; # begins a comment.",
     )
-    allow_no_key: bool = Field(
+    allow_anonymous: bool = Field(
         default=False,
         description="Listen beyond this machine although there is no key.",
     )
-    max_concurrent_per_key: int | None = Field(
+    max_requests_per_key: int | None = Field(
         default=None,
         ge=1,
         description="Requests that each key may have running or waiting; more are answered with "

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from qwen_ocr_serve import machine, precision
+from qwen_ocr_serve.launch import machine, precision
 
 PATCH = 16
 PRECISION = getattr(torch, precision.choice(machine.available_cores()).dtype)

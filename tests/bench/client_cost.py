@@ -25,8 +25,8 @@ import report
 from PIL import Image
 
 from qwen_ocr import DEFAULT_PROMPT, AsyncOCRClient, OCRClient, family_of
-from qwen_ocr._request import build_request
 from qwen_ocr.images import load_image, to_url
+from qwen_ocr.requests import build_request
 
 MODEL = "Qwen/Qwen3-VL-8B-Instruct"
 CONCURRENCY = 64

@@ -22,7 +22,7 @@ from typing import Any
 from load import chat, evaluation_pages, run
 from processes import members, processor_seconds
 
-from qwen_ocr_serve.local_server import LocalServer
+from qwen_ocr_serve.launch.local_server import LocalServer
 
 EVERY = 0.05
 """Seconds between two looks at the processes."""

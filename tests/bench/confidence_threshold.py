@@ -20,10 +20,10 @@ from typing import NamedTuple
 from unreadable import Picture, pictures
 
 from qwen_ocr import OCRClient
-from qwen_ocr.evaluation.loading import load_dataset
-from qwen_ocr.evaluation.metrics import character_errors
 from qwen_ocr.images import ImageInput
-from qwen_ocr_serve.local_server import LocalServer
+from qwen_ocr_serve.launch.local_server import LocalServer
+from qwen_ocr_tools.evaluation.loading import load_dataset
+from qwen_ocr_tools.evaluation.metrics import character_errors
 
 TESTS = Path(__file__).parents[1]
 WELL_READ, BADLY_READ = 0.05, 0.2

@@ -18,10 +18,10 @@ from pathlib import Path
 from processes import watched
 
 from qwen_ocr import OCRClient
-from qwen_ocr.evaluation.baselines import baseline
-from qwen_ocr.evaluation.dataset import Sample
-from qwen_ocr.evaluation.loading import load_dataset
-from qwen_ocr.evaluation.metrics import character_errors
+from qwen_ocr_tools.evaluation.baselines import baseline
+from qwen_ocr_tools.evaluation.dataset import Sample
+from qwen_ocr_tools.evaluation.loading import load_dataset
+from qwen_ocr_tools.evaluation.metrics import character_errors
 
 TESTS = Path(__file__).parents[1]
 CALLERS = 32

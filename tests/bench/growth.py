@@ -17,9 +17,9 @@ from processes import watched
 from tokenizers import Tokenizer
 
 from qwen_ocr import OCRClient, family_of
-from qwen_ocr.evaluation.loading import load_dataset
-from qwen_ocr_serve.local_server import LocalServer
+from qwen_ocr_serve.launch.local_server import LocalServer
 from qwen_ocr_serve.settings import BUNDLED_MODEL_PATH
+from qwen_ocr_tools.evaluation.loading import load_dataset
 
 EVALUATION = Path(__file__).parents[1] / "evaluation"
 LEVELS = (1, 2, 4, 8, 16, 32, 64, 128, 256)

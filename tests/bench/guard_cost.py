@@ -30,9 +30,9 @@ import report
 from load import chat, run
 from turns import take_turns
 
-from qwen_ocr_serve.installation import Installation
-from qwen_ocr_serve.launcher import plan
-from qwen_ocr_serve.local_server import START_TIMEOUT, free_port
+from qwen_ocr_serve.launch.installation import Installation
+from qwen_ocr_serve.launch.launcher import build_launch
+from qwen_ocr_serve.launch.local_server import START_TIMEOUT, free_port
 from qwen_ocr_serve.settings import ServeSettings
 
 PAGE = Path(__file__).parents[1] / "samples" / "receipt.png"
@@ -58,7 +58,7 @@ OUR_VARIABLES = ("VLLM_PLUGINS", "VLLM_MEDIA_CONNECTOR")
 def server(*, guarded: bool) -> Iterator[tuple[str, int]]:
     """Start a server and give its root and its process; it is stopped at the end."""
     port = free_port()
-    launch = plan(ServeSettings(port=port), Installation.detect(), os.environ)
+    launch = build_launch(ServeSettings(port=port), Installation.detect(), os.environ)
     argv, env = launch.argv, launch.env
     if not guarded:
         for flag, words in OUR_FLAGS.items():

@@ -26,8 +26,8 @@ import processes
 from heavy import CHAT, REFUSALS, Heavy, chat, heavy_requests
 from PIL import Image, ImageDraw
 
-from qwen_ocr_serve import machine
-from qwen_ocr_serve.local_server import LocalServer
+from qwen_ocr_serve.launch import machine
+from qwen_ocr_serve.launch.local_server import LocalServer
 
 ABORTS = 40
 LONGEST = 150.0

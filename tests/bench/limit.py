@@ -19,9 +19,9 @@ from load import TOKENS, Request, chat, full_pages, run
 from servers import own_server, wait_for
 from turns import Clock, take_turns
 
-from qwen_ocr_serve.cpu import engine_threads
-from qwen_ocr_serve.installation import Installation
-from qwen_ocr_serve.local_server import LocalServer
+from qwen_ocr_serve.launch.cpu import engine_threads
+from qwen_ocr_serve.launch.installation import Installation
+from qwen_ocr_serve.launch.local_server import LocalServer
 from qwen_ocr_serve.settings import ServeSettings
 
 MIN_OF_LIMIT = 0.97

@@ -19,7 +19,7 @@ import aiohttp
 from PIL import Image
 
 from qwen_ocr import DEFAULT_PROMPT
-from qwen_ocr.evaluation.loading import load_dataset
+from qwen_ocr_tools.evaluation.loading import load_dataset
 
 TOKENS = 100
 """Length of a forced answer, in tokens: characters, for the bundled model."""

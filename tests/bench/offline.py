@@ -20,8 +20,8 @@ from typing import Any
 
 from load import chat, full_pages
 
-from qwen_ocr_serve import launcher
-from qwen_ocr_serve.installation import Installation
+from qwen_ocr_serve.launch import launcher
+from qwen_ocr_serve.launch.installation import Installation
 from qwen_ocr_serve.settings import ServeSettings
 
 READY, DONE = "pages are ready", "pages are read"
@@ -43,7 +43,7 @@ def environment(threads: int) -> dict[str, str]:
 
 
 def _launch(environ: Mapping[str, str]) -> launcher.Launch:
-    return launcher.plan(ServeSettings(), Installation.detect(), environ)
+    return launcher.build_launch(ServeSettings(), Installation.detect(), environ)
 
 
 def engine_arguments() -> dict[str, Any]:

@@ -24,9 +24,9 @@ import report
 from load import TOKENS, chat, full_pages, run
 from servers import own_server
 
-from qwen_ocr_serve import cpu
-from qwen_ocr_serve.installation import Installation
-from qwen_ocr_serve.precision import SPIN_VARIABLE
+from qwen_ocr_serve.launch import cpu
+from qwen_ocr_serve.launch.installation import Installation
+from qwen_ocr_serve.launch.precision import SPIN_VARIABLE
 from qwen_ocr_serve.settings import ServeSettings
 
 LEVELS = (1, 16, 64)

@@ -21,10 +21,10 @@ from fastapi import FastAPI
 from PIL import Image
 from pydantic import BaseModel
 
-from qwen_ocr_serve.cpu import computes_in_32_bits
-from qwen_ocr_serve.installation import Installation
+from qwen_ocr_serve.launch.cpu import computes_in_32_bits
+from qwen_ocr_serve.launch.installation import Installation
 from qwen_ocr_serve.settings import BUNDLED_MODEL_PATH, ServeSettings
-from qwen_ocr_serve.torchvision_compat import declare_on_import
+from qwen_ocr_serve.vllm_patches.torchvision_compat import declare_on_import
 
 MAX_CONCURRENT = 10
 

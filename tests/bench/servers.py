@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from qwen_ocr_serve.local_server import START_TIMEOUT, LocalServer, free_port
+from qwen_ocr_serve.launch.local_server import START_TIMEOUT, LocalServer, free_port
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
-from qwen_ocr.evaluation.dataset import Sample
+from qwen_ocr_tools.evaluation.dataset import Sample
 
 OTHER_SCRIPTS = (
     "Η επιτροπή ανέβαλε την ψηφοφορία της\nεπειδή τα ποσά δεν συμφωνούσαν.",

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from qwen_ocr_serve.local_server import LocalServer, free_port
+from qwen_ocr_serve.launch.local_server import LocalServer, free_port
 
 DEPLOY = Path(__file__).parents[2] / "serve" / "deploy"
 

@@ -27,7 +27,7 @@ COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVERS = ("gpu", "cpu", "replica-0", "replica-1")
 
 needs_compose = pytest.mark.skipif(
-    shutil.which("docker-compose") is None, reason="docker-compose is not installed"
+    shutil.which("docker-compose") is None, reason="there is no docker-compose"
 )
 
 
@@ -148,7 +148,7 @@ def test_containers_do_not_run_as_root() -> None:
         assert re.search(r"^USER 10001:10001$", _dockerfile(kind), re.MULTILINE)
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze")
 def test_the_systemd_unit_is_valid(tmp_path: Path) -> None:
     unit = (DEPLOY / "qwen-ocr.service").read_text()
     program = tmp_path / "qwen-ocr"

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from qwen_ocr import OCRClient
-from qwen_ocr_serve.local_server import LocalServer
+from qwen_ocr_serve.launch.local_server import LocalServer
 
 from .conftest import DEPLOY, Prometheus
 

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from qwen_ocr import OCRClient
-from qwen_ocr_serve.local_server import LocalServer
+from qwen_ocr_serve.launch.local_server import LocalServer
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 TIMEOUT = 60_000  # milliseconds, for a busy machine
@@ -27,7 +27,7 @@ def browser() -> Iterator[Browser]:
     """
     chromium = shutil.which("chromium")
     if chromium is None:
-        pytest.skip("there is no Chromium: apt-get install chromium")
+        pytest.skip("chromium is not installed: apt-get install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]

@@ -16,7 +16,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from qwen_ocr import OCRClient, family_of
 from qwen_ocr.images import known_size, load_image, plan_page
-from qwen_ocr_serve.local_server import LocalServer
+from qwen_ocr_serve.launch.local_server import LocalServer
 
 CHAT = "**/v1/chat/completions"
 DROP = """([selector, name, type, data]) => {

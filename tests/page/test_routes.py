@@ -9,8 +9,8 @@ import httpx2
 import pytest
 from PIL import Image
 
-from qwen_ocr_serve.local_server import LocalServer
-from qwen_ocr_serve.page.pictures import MAX_PDF_BYTES
+from qwen_ocr_serve.api.pages import MAX_PDF_BYTES
+from qwen_ocr_serve.launch.local_server import LocalServer
 
 PAGES = "/api/v1/pages"
 STATIC = Path(__file__).parents[2] / "serve" / "qwen_ocr_serve" / "page" / "static"

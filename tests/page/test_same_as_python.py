@@ -10,7 +10,7 @@ from qwen_ocr.boxes import SpottedText, to_pixels
 from qwen_ocr.confidence import LOW_CONFIDENCE, Token, warnings_of, words_of
 from qwen_ocr.families import FAMILIES, family_of
 from qwen_ocr.repetition import ends_in_loop
-from qwen_ocr_serve.page.config import page_config
+from qwen_ocr_serve.api.web_page_config import page_config
 
 MODELS = {
     "mini": "mini",

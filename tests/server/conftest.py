@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from qwen_ocr_serve.local_server import LocalServer
+from qwen_ocr_serve.launch.local_server import LocalServer
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,12 @@ SAMPLES = Path(__file__).parents[1] / "samples"
 
 def qwen_ocr(base_url: str, *arguments: object) -> str:
     """What a command prints to stdout, after it ended with exit code 0."""
-    command = [sys.executable, "-c", "from qwen_ocr.cli import app; app()", *map(str, arguments)]
+    command = [
+        sys.executable,
+        "-c",
+        "from qwen_ocr_tools.cli import app; app()",
+        *map(str, arguments),
+    ]
     done = subprocess.run(
         [*command, "--base-url", base_url],
         capture_output=True,

@@ -55,7 +55,13 @@ def test_killed_at_random_moments(
     rng = random.Random(seed)
     scans, output = tmp_path / "scans", tmp_path / "out.jsonl"
     draw_scans(scans, pages)
-    command = [sys.executable, "-c", "from qwen_ocr.cli import app; app()", "batch", str(scans)]
+    command = [
+        sys.executable,
+        "-c",
+        "from qwen_ocr_tools.cli import app; app()",
+        "batch",
+        str(scans),
+    ]
     command += ["-o", str(output), "--sidecar", "--concurrency", str(CONCURRENCY)]
     command += ["--base-url", base_url, "--max-tokens", "16", "--allow-truncated"]
     asked_before = requests_ended(http)

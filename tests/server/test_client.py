@@ -14,10 +14,10 @@ from qwen_ocr import (
     OCRClient,
     RepetitionError,
     TruncatedError,
-    _request,
     _steps,
+    requests,
 )
-from qwen_ocr_serve.local_server import LocalServer
+from qwen_ocr_serve.launch.local_server import LocalServer
 from qwen_ocr_serve.settings import BUNDLED_MODEL_PATH
 
 SAMPLES = Path(__file__).parents[1] / "samples"
@@ -92,7 +92,7 @@ def test_server_stops_what_is_a_loop_and_nothing_else(
         # A table of zeros is read to its end, unless so little is a loop that every table is one.
         assert client.ocr(image).finish_reason == "stop"
         strict = {"min_pattern_size": 1, "max_pattern_size": 4, "min_count": 4}
-        monkeypatch.setattr(_request, "SERVER_DETECTION", strict)
+        monkeypatch.setattr(requests, "SERVER_DETECTION", strict)
         monkeypatch.setattr(_steps, "TEMPERATURES", (0.0,))
         with pytest.raises(RepetitionError) as caught:
             client.ocr(image)

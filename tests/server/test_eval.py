@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from qwen_ocr.evaluation.summary import load_results
+from qwen_ocr_tools.evaluation.summary import load_results
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "tests/samples"

@@ -16,7 +16,7 @@ from tests.server.watching import others_served
 from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
 from vllm.entrypoints.openai.responses.protocol import ResponsesRequest
 
-from qwen_ocr_serve.local_server import LocalServer
+from qwen_ocr_serve.launch.local_server import LocalServer
 
 ABORTS = 40
 # A wait of each test is the server's, not of a whole test run beside it.

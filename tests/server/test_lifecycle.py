@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import httpx2
 import psutil
 
-from qwen_ocr_serve.guard.watchdog import EXIT_CODE, GRACE
-from qwen_ocr_serve.local_server import LocalServer, free_port
+from qwen_ocr_serve.http.watchdog import EXIT_CODE, GRACE
+from qwen_ocr_serve.launch.local_server import LocalServer, free_port
 
 
 def serve(*arguments: str) -> subprocess.CompletedProcess[str]:

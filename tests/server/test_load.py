@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from load import chat, run
 
-from qwen_ocr_serve.local_server import LocalServer, free_port
+from qwen_ocr_serve.launch.local_server import LocalServer, free_port
 
 TOKENS = 8
 

@@ -2,10 +2,10 @@
 
 import re
 
-from qwen_ocr_serve.architecture import of_directory
-from qwen_ocr_serve.cpu import computes_in_32_bits, kv_cache_gib
-from qwen_ocr_serve.installation import Installation
-from qwen_ocr_serve.local_server import LocalServer
+from qwen_ocr_serve.launch.cpu import computes_in_32_bits, kv_cache_gib
+from qwen_ocr_serve.launch.installation import Installation
+from qwen_ocr_serve.launch.local_server import LocalServer
+from qwen_ocr_serve.models.architecture import of_directory
 from qwen_ocr_serve.settings import BUNDLED_MODEL_PATH, ServeSettings
 
 _BLOCK = 128

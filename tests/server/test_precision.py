@@ -1,6 +1,6 @@
 """The measurement that the first start makes, on this processor."""
 
-from qwen_ocr_serve.precision import choose, measure
+from qwen_ocr_serve.launch.precision import choose, measure
 
 
 def test_this_processor_is_measured_in_both_precisions() -> None:

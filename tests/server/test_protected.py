@@ -18,7 +18,7 @@ from PIL import Image
 from tests.server import hostile
 
 from qwen_ocr import AsyncOCRClient, AuthenticationError, BadRequestError, OCRClient
-from qwen_ocr_serve.local_server import LocalServer
+from qwen_ocr_serve.launch.local_server import LocalServer
 
 CHAT = "/v1/chat/completions"
 OCR = "/api/v1/ocr"
@@ -26,7 +26,7 @@ ALICE, BOB = "key-of-alice", "key-of-bob"
 QUEUE = 32
 SETTINGS = {
     "QWEN_OCR_API_KEYS": f"alice:{ALICE}",
-    "QWEN_OCR_MAX_QUEUED_REQUESTS": str(QUEUE),
+    "QWEN_OCR_MAX_REQUESTS": str(QUEUE),
     "QWEN_OCR_MAX_BODY_MIB": "1",
     "QWEN_OCR_MAX_IMAGE_PIXELS": "1000000",
     "QWEN_OCR_BODY_TIMEOUT": "20",

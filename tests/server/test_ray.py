@@ -18,7 +18,7 @@ import pytest
 from PIL import Image, ImageDraw
 from ray.cluster_utils import Cluster
 
-from qwen_ocr_serve.local_server import LocalServer
+from qwen_ocr_serve.launch.local_server import LocalServer
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 DEADLINE = 1800.0
@@ -31,7 +31,13 @@ def command(
     folder: object, output: Path, *base_urls: str, options: Sequence[str] = ()
 ) -> list[str]:
     """A batch, the plain one unless the options say otherwise."""
-    words = [sys.executable, "-c", "from qwen_ocr.cli import app; app()", "batch", str(folder)]
+    words = [
+        sys.executable,
+        "-c",
+        "from qwen_ocr_tools.cli import app; app()",
+        "batch",
+        str(folder),
+    ]
     words += ["-o", str(output), "--max-tokens", "16", "--allow-truncated", *options]
     return [*words, *(word for url in base_urls for word in ("--base-url", url))]
 

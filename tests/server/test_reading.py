@@ -10,10 +10,10 @@ import openai
 import pytest
 
 from qwen_ocr import DEFAULT_PROMPT, AsyncOCRClient, OCRClient
-from qwen_ocr.evaluation.engines import QwenOCR
-from qwen_ocr.evaluation.evaluate import Watcher, evaluate
-from qwen_ocr.evaluation.loading import load_dataset
-from qwen_ocr.evaluation.metrics import character_errors
+from qwen_ocr_tools.evaluation.engines import QwenOCR
+from qwen_ocr_tools.evaluation.evaluate import Watcher, evaluate
+from qwen_ocr_tools.evaluation.loading import load_dataset
+from qwen_ocr_tools.evaluation.metrics import character_errors
 
 TESTS = Path(__file__).parents[1]
 SAMPLES = TESTS / "samples"

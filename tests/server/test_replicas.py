@@ -16,7 +16,7 @@ import pytest
 from tests.machine import consecutive_ports, group_exists
 
 from qwen_ocr import OCRClient, Outcome
-from qwen_ocr_serve.local_server import LocalServer
+from qwen_ocr_serve.launch.local_server import LocalServer
 
 pytestmark = pytest.mark.skipif(
     shutil.which("haproxy", path=f"{os.environ['PATH']}:/usr/sbin") is None,

@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from qwen_ocr_serve.local_server import LocalServer
+from qwen_ocr_serve.launch.local_server import LocalServer
 
 OCR = "/api/v1/ocr"
 

@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from qwen_ocr_serve.installation import Installation
-from qwen_ocr_serve.launcher import plan
+from qwen_ocr_serve.launch.installation import Installation
+from qwen_ocr_serve.launch.launcher import build_launch
 from qwen_ocr_serve.settings import ServeSettings
 
 ROOT = Path(__file__).parents[2]
@@ -20,7 +20,12 @@ TIMEOUT = 900
 
 def qwen_ocr(*arguments: object) -> str:
     """What a command says on stderr, after it ended with exit code 0."""
-    words = [sys.executable, "-c", "from qwen_ocr.cli import app; app()", *map(str, arguments)]
+    words = [
+        sys.executable,
+        "-c",
+        "from qwen_ocr_tools.cli import app; app()",
+        *map(str, arguments),
+    ]
     done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=TIMEOUT)
     assert done.returncode == 0, done.stderr
     return done.stderr
@@ -32,9 +37,9 @@ def texts(output: Path) -> dict[str, str]:
 
 
 def test_pages_without_a_server(base_url: str, tmp_path: Path) -> None:
-    launch = plan(ServeSettings(), Installation.detect(), os.environ)
+    launch = build_launch(ServeSettings(), Installation.detect(), os.environ)
     model = launch.argv[launch.argv.index("--model") + 1]
-    readme = (ROOT / "README.md").read_text("utf-8")
+    readme = (ROOT / "docs/command-line.md").read_text("utf-8")
     (line,) = re.findall(r"^\$ python (-m vllm\S+run_batch .*)$", readme, re.MULTILINE)
     words = shlex.split(line.replace("$MINI", shlex.quote(model)))
     environment = {**os.environ, "VLLM_NO_USAGE_STATS": "1"}

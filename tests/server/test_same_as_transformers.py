@@ -10,8 +10,8 @@ from transformers import AutoProcessor, Qwen3VLForConditionalGeneration
 
 from qwen_ocr import DEFAULT_PROMPT, OCRClient, family_of
 from qwen_ocr.type_size import type_height
-from qwen_ocr_serve.cpu import computes_in_32_bits
-from qwen_ocr_serve.installation import Installation
+from qwen_ocr_serve.launch.cpu import computes_in_32_bits
+from qwen_ocr_serve.launch.installation import Installation
 from qwen_ocr_serve.settings import BUNDLED_MODEL_PATH, ServeSettings
 
 IMAGES = sorted((Path(__file__).parents[1] / "evaluation").glob("*-0[0-2].*"))[:20]

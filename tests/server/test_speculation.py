@@ -12,9 +12,9 @@ import openai
 import pytest
 
 from qwen_ocr import DEFAULT_PROMPT
-from qwen_ocr.evaluation.loading import load_dataset
-from qwen_ocr.evaluation.metrics import character_errors
-from qwen_ocr_serve.installation import Installation
+from qwen_ocr_serve.launch.installation import Installation
+from qwen_ocr_tools.evaluation.loading import load_dataset
+from qwen_ocr_tools.evaluation.metrics import character_errors
 
 SAMPLES = load_dataset(Path(__file__).parents[1] / "evaluation").samples
 PAGES = {sample.path: sample.text or "" for sample in SAMPLES if sample.kind == "paragraph"}

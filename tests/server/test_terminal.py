@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from qwen_ocr_serve.local_server import STOP_TIMEOUT, free_port
+from qwen_ocr_serve.launch.local_server import STOP_TIMEOUT, free_port
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 

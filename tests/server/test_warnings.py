@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from qwen_ocr import AsyncOCRClient, LowConfidenceError, OCRClient, Task, UnsupportedTaskError
-from qwen_ocr_serve.local_server import LocalServer
+from qwen_ocr_serve.launch.local_server import LocalServer
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 PARAGRAPH = SAMPLES / "paragraph.png"

@@ -17,13 +17,13 @@ from qwen_ocr import (
     AsyncOCRStream,
     Document,
     ImageInput,
+    ImagePlan,
     LowConfidenceError,
     OCRClient,
     OCRError,
     OCRResult,
     OCRStream,
     Outcome,
-    Plan,
     ReadOptions,
     RepetitionError,
     SchemaError,
@@ -71,7 +71,7 @@ def blocking() -> None:
 
         assert_type(client.extract("page.png", Invoice), Invoice)
         assert_type(client.locate("page.png"), list[TextBox])
-        assert_type(client.plan("page.png"), Plan)
+        assert_type(client.plan("page.png"), ImagePlan)
 
         paths: list[str] = []
         for outcome in client.ocr_many(paths, concurrency=8, ordered=False):
@@ -97,7 +97,7 @@ async def asynchronous() -> None:
             assert_type(piece, str)
         assert_type(await client.extract("page.png", Invoice, "Which invoice?"), Invoice)
         assert_type(await client.locate("page.png"), list[TextBox])
-        assert_type(await client.plan("page.png"), Plan)
+        assert_type(await client.plan("page.png"), ImagePlan)
         async for outcome in client.ocr_many([Path("a.png")]):
             assert_type(outcome, Outcome[Path])
         assert_type(await client.ocr_pdf("scan.pdf", pages=[1, 2]), Document)

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from qwen_ocr_serve.api.response_input import check_input
-from qwen_ocr_serve.guard.problems import Problem
+from qwen_ocr_serve.http.errors import APIError
 
 MAX_ELEMENTS = 100_000
 """Commas, colons and brackets of a JSON body, those in texts included: parsing them takes 10 ms."""
@@ -47,14 +47,14 @@ _REPETITIONS = frozenset(
 )
 
 
-def too_much(what: str, limit: int, param: str | None = None) -> Problem:
+def too_much(what: str, limit: int, param: str | None = None) -> APIError:
     """400 for a request that holds more of something than the server takes."""
     message = f"the request has too much in it: at most {limit:,} {what}"
-    return Problem(400, "request_too_complex", message, param=param)
+    return APIError(400, "request_too_complex", message, param=param)
 
 
 def parse_json(body: bytes) -> Any:
-    """The value of a JSON body. Raises `Problem` for what is not JSON, and for too many elements.
+    """The value of a JSON body. Raises `APIError` for what is not JSON, and for too many elements.
 
     pydantic's parser takes 5 ms for an image of 30 MiB where Python's takes 60, and refuses nesting
     beyond 200 levels and half a surrogate pair, which could not be encoded again.
@@ -68,11 +68,11 @@ def parse_json(body: bytes) -> Any:
     try:
         return from_json(body)
     except ValueError as exc:
-        raise Problem(400, "invalid_json", f"the body is not valid JSON: {exc}") from exc
+        raise APIError(400, "invalid_json", f"the body is not valid JSON: {exc}") from exc
 
 
 def check_chat(data: Mapping[str, Any]) -> None:
-    """Raise `Problem` for a chat request that holds too much. Wrong types are left to others."""
+    """Raise `APIError` for a chat request that holds too much. Wrong types are left to others."""
     _check_messages(data.get("messages"), "messages")
     _check_counts(data)
     _check_text({**data, "messages": None}, data.get("messages"), "messages")
@@ -95,7 +95,7 @@ def check_responses(data: Mapping[str, Any]) -> None:
 
 
 def check_schema(schema: object, param: str) -> None:
-    """Raise `Problem` for a JSON Schema that would take long to compile."""
+    """Raise `APIError` for a JSON Schema that would take long to compile."""
     subschemas = 0
     for value in _values(schema):
         if isinstance(value, Mapping):
@@ -117,7 +117,7 @@ def _check_messages(messages: object, param: str) -> None:
     if messages is None or isinstance(messages, str):
         return
     if not isinstance(messages, list):  # of an object, vLLM would take the names for messages
-        raise Problem(400, "invalid_request", f"{param} has the wrong type", param=param)
+        raise APIError(400, "invalid_request", f"{param} has the wrong type", param=param)
     if len(messages) > MAX_MESSAGES:
         raise too_much("messages", MAX_MESSAGES, param)
     if sum(len(list(_parts(message))) for message in messages) > MAX_PARTS:
@@ -164,7 +164,7 @@ def _parts(message: object) -> Iterator[object]:
 
 
 def _size(value: object) -> int:
-    """The characters of all texts and names in a JSON value. Raises `Problem` for long lists."""
+    """The characters of all texts and names in a JSON value. Raises `APIError` for long lists."""
     size = 0
     for part in _values(value):
         if isinstance(part, str):

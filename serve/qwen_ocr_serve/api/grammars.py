@@ -15,7 +15,7 @@ from typing import Any
 
 from qwen_ocr_serve.api.grammar_check import REFUSED
 from qwen_ocr_serve.api.parameters import GRAMMARS
-from qwen_ocr_serve.guard.problems import Problem
+from qwen_ocr_serve.http.errors import APIError
 
 _TIME_LIMIT = 10.0
 """Seconds for the process, its start included, which takes half a second on a busy machine."""
@@ -32,7 +32,7 @@ class GrammarChecker:
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
     async def check(self, structured: Mapping[str, Any] | None) -> None:
-        """Raise `Problem` for a grammar that is none, or takes too much time or memory."""
+        """Raise `APIError` for a grammar that is none, or takes too much time or memory."""
         for kind in GRAMMARS if structured else ():
             text = structured.get(kind) if structured else None
             if text is not None:
@@ -46,10 +46,12 @@ class GrammarChecker:
         async with self._slots:
             code, reason = await _run(kind, text)
         if code == REFUSED:
-            raise Problem(400, "invalid_grammar", f"not a {kind} that can be used: {reason}", param)
+            raise APIError(
+                400, "invalid_grammar", f"not a {kind} that can be used: {reason}", param
+            )
         if code != 0:
             message = f"this {kind} takes too much time or memory to compile: make it smaller"
-            raise Problem(400, "request_too_complex", message, param)
+            raise APIError(400, "request_too_complex", message, param)
         if len(self._known) >= _MOST_KNOWN:
             del self._known[next(iter(self._known))]
         self._known[key] = None

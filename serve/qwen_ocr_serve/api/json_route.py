@@ -17,7 +17,7 @@ class _ParsedRequest(Request):
     async def parse(self) -> None:
         """Parse the body, and let go of it: an image as bytes beside the same as text is twice it.
 
-        Raises `Problem` as `parse_json` does.
+        Raises `APIError` as `parse_json` does.
         """
         self.parsed = parse_json(await self.body())
         self._body = b"{}"  # FastAPI looks whether there is one

@@ -5,8 +5,10 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
-from qwen_ocr_serve.models import served_family
+from qwen_ocr_serve.http.routes import GET, Route
+from qwen_ocr_serve.models.serving import served_family
 
+ROUTES = (Route("/v1/models", GET),)
 router = APIRouter()
 
 

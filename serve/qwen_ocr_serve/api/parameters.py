@@ -8,7 +8,7 @@ developers, and some can stop a server. So these are lists of what is taken, not
 from collections.abc import Mapping
 from typing import Any
 
-from qwen_ocr_serve.guard.problems import Problem
+from qwen_ocr_serve.http.errors import APIError
 
 _SHARED = {
     "model": "the served model; any other name is an error",
@@ -80,7 +80,7 @@ _FORMATS = frozenset({"text", "json_object", "json_schema"})
 def check_parameters(
     data: Mapping[str, Any], allowed: Mapping[str, str], *, allow_grammars: bool
 ) -> None:
-    """Raise `Problem` for a parameter that is not in the list. Null is as good as left out."""
+    """Raise `APIError` for a parameter that is not in the list. Null is as good as left out."""
     for name, value in data.items():
         if name not in allowed and value is not None:
             raise _unsupported(name, "leave it out; docs/http-api.md lists those that it takes")
@@ -108,10 +108,10 @@ def check_parameters(
             raise _unsupported("tools.type", "it is always 'function'")
 
 
-def _unsupported(name: str, advice: str) -> Problem:
+def _unsupported(name: str, advice: str) -> APIError:
     shown = name[:100]
     message = f"this server does not take the parameter {shown!r}: {advice}"
-    return Problem(400, "unsupported_parameter", message, param=shown)
+    return APIError(400, "unsupported_parameter", message, param=shown)
 
 
 def table(parameters: Mapping[str, str]) -> str:

@@ -8,7 +8,7 @@ the form is known from `type`, and the first fault ends it.
 from collections.abc import Mapping
 from typing import Any
 
-from qwen_ocr_serve.guard.problems import Problem
+from qwen_ocr_serve.http.errors import APIError
 
 _ROLES = frozenset({"user", "assistant", "system", "developer"})
 _PARTS = frozenset(
@@ -26,7 +26,7 @@ _LISTS = frozenset({"content", "summary"})
 
 
 def check_input(items: object) -> None:
-    """Raise `Problem` for the first item that is not in one of the forms; a text is left alone."""
+    """Raise `APIError` for the first item that is not in one of the forms; a text is left alone."""
     if not isinstance(items, list):
         return
     for number, item in enumerate(items):
@@ -68,5 +68,5 @@ def _check_simple(where: str, name: str, value: Any) -> None:
         raise _wrong(f"{where}.{name[:50]}", "holds what is not taken there")
 
 
-def _wrong(where: str, fault: str) -> Problem:
-    return Problem(400, "invalid_request", f"{where} {fault}", param="input")
+def _wrong(where: str, fault: str) -> APIError:
+    return APIError(400, "invalid_request", f"{where} {fault}", param="input")

@@ -10,8 +10,8 @@ from typing import Any
 
 from qwen_ocr.families import why_unsupported
 from qwen_ocr.prompts import KEY_VALUE, task_of
-from qwen_ocr_serve.guard.problems import Problem
-from qwen_ocr_serve.models import served_family
+from qwen_ocr_serve.http.errors import APIError
+from qwen_ocr_serve.models.serving import served_family
 
 CODE = "unsupported_task"
 
@@ -37,7 +37,7 @@ def _refuse(asked: Iterable[str | None], status: HTTPStatus) -> None:
     for task in asked:
         why = why_unsupported(family, task) if family and task else None
         if why:
-            raise Problem(status.value, CODE, why)
+            raise APIError(status.value, CODE, why)
 
 
 def _wants_form(data: Mapping[str, Any]) -> bool:

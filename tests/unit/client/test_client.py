@@ -115,7 +115,7 @@ async def test_model_is_discovered_asynchronously(server: Any, png: bytes) -> No
 def test_environment(server: Any, png: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QWEN_OCR_BASE_URL", server.url)
     monkeypatch.setenv("QWEN_OCR_API_KEY", "from-env\n")
-    monkeypatch.setenv("QWEN_OCR_MODEL", "")
+    monkeypatch.setenv("QWEN_OCR_SERVED_MODEL_NAME", "")
     with OCRClient() as client:
         client.ocr(png)
     assert {r.headers["authorization"] for r in server.requests} == {"Bearer from-env"}
@@ -153,7 +153,7 @@ def test_sdk_retries(server: Any, ask: Any, png: bytes) -> None:
         (400, BadRequestError, "the reason"),
         (401, AuthenticationError, "QWEN_OCR_API_KEY"),
         (403, AuthenticationError, "QWEN_OCR_API_KEY"),
-        (404, NotFoundError, "QWEN_OCR_MODEL"),
+        (404, NotFoundError, "QWEN_OCR_SERVED_MODEL_NAME"),
         (408, OCRTimeoutError, "try again"),
         (409, BadRequestError, "the reason"),
         (413, BadRequestError, "HTTP 413"),

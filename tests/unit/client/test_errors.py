@@ -23,7 +23,7 @@ from qwen_ocr import (
     UnsupportedTaskError,
     errors,
 )
-from qwen_ocr.errors import translate_errors
+from qwen_ocr.sdk_errors import MAX_SERVER_MESSAGE, translate_errors
 
 REQUEST = httpx2.Request("POST", "http://localhost:8000/v1/chat/completions")
 RESULT = OCRResult("half a pa", "length", None, "m", "req-1", 0.5)
@@ -103,7 +103,7 @@ def test_every_status_has_a_class_and_advice(status: int) -> None:
         ({"message": "no such model"}, "no such model"),
         ({"detail": [{"msg": "bad"}]}, "[{'msg': 'bad'}]"),
         ("plain text", "plain text"),
-        ("x" * 9000, "x" * errors.MAX_SERVER_MESSAGE),
+        ("x" * 9000, "x" * MAX_SERVER_MESSAGE),
         ("<html>nginx</html>", None),
         ({}, None),
         (None, None),

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, field_validator
 from qwen_ocr import (
     DEFAULT_PROMPT,
     ImageError,
-    Plan,
+    ImagePlan,
     PromptError,
     SchemaError,
     Task,
@@ -154,8 +154,8 @@ def test_remote_image_has_no_known_size(server: Any, call: Any, method: str) -> 
 
 
 def test_plan(server: Any, call: Any, png: bytes) -> None:
-    assert call(server.url, "plan", large_scan()) == Plan(size=(1664, 1248), tokens=2028)
-    assert call(server.url, "plan", png) == Plan(size=(64, 48), tokens=10 * 7)
+    assert call(server.url, "plan", large_scan()) == ImagePlan(size=(1664, 1248), tokens=2028)
+    assert call(server.url, "plan", png) == ImagePlan(size=(64, 48), tokens=10 * 7)
     assert server.requests == []
     call(server.url, "plan", png, client={"model": None})
     assert [request.path for request in server.requests] == ["/v1/models"]

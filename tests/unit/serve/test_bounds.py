@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from qwen_ocr_serve.api import bounds, parameters
-from qwen_ocr_serve.guard.problems import Problem
+from qwen_ocr_serve.http.errors import APIError
 
 DOCS = Path(__file__).parents[3] / "docs" / "http-api.md"
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 10**6}}
@@ -78,7 +78,7 @@ def test_what_is_within_bounds(data: dict[str, Any]) -> None:
     ],
 )
 def test_what_is_too_much(data: dict[str, Any], param: str) -> None:
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(APIError) as caught:
         bounds.check_chat(data)
     assert (caught.value.code, caught.value.param) == ("request_too_complex", param)
 
@@ -131,20 +131,20 @@ def test_an_input_that_is_taken(items: object) -> None:
     ],
 )
 def test_an_input_that_is_refused(items: object, code: str) -> None:
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(APIError) as caught:
         bounds.check_responses({"input": items})
     assert (caught.value.code, caught.value.param) == (code or "invalid_request", "input")
 
 
 def test_no_list_is_endless() -> None:
     for fields in ({"logit_bias": {str(i): 1 for i in range(1025)}}, {"include": ["x"] * 1025}):
-        with pytest.raises(Problem, match="entries"):
+        with pytest.raises(APIError, match="entries"):
             bounds.check_responses({"input": "x", **fields})
 
 
 def test_the_schema_of_a_response_is_bounded() -> None:
     text = {"format": {"type": "json_schema", "schema": nested(1001)}}
-    with pytest.raises(Problem, match="schema"):
+    with pytest.raises(APIError, match="schema"):
         bounds.check_responses({"input": "x", "text": text})
 
 
@@ -159,7 +159,7 @@ def test_the_schema_of_a_response_is_bounded() -> None:
     ],
 )
 def test_a_body_that_is_not_parsed(body: bytes, code: str) -> None:
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(APIError) as caught:
         bounds.parse_json(body)
     assert caught.value.code == code
 
@@ -183,7 +183,7 @@ def test_a_body_that_is_parsed() -> None:
     ],
 )
 def test_a_parameter_that_is_not_taken(data: dict[str, Any], param: str) -> None:
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(APIError) as caught:
         parameters.check_parameters(data, parameters.CHAT, allow_grammars=False)
     assert (caught.value.code, caught.value.param) == ("unsupported_parameter", param)
 
@@ -202,7 +202,7 @@ def test_grammars_where_they_are_allowed() -> None:
         data = {"structured_outputs": {kind: "a"}}
         parameters.check_parameters(data, parameters.CHAT, allow_grammars=True)
     tag = {"structured_outputs": {"structural_tag": "a"}}
-    with pytest.raises(Problem):
+    with pytest.raises(APIError):
         parameters.check_parameters(tag, parameters.CHAT, allow_grammars=True)
 
 

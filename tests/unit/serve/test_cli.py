@@ -10,13 +10,13 @@ from typing import NoReturn
 import pytest
 from typer.testing import CliRunner, Result
 
-from qwen_ocr_serve.cli import app
-from qwen_ocr_serve.cpu import ENGINE_THREADS
-from qwen_ocr_serve.installation import Installation
-from qwen_ocr_serve.launcher import SERVER_MODULE, Launch
-from qwen_ocr_serve.local_server import free_port
-from qwen_ocr_serve.precision import Choice
+from qwen_ocr_serve.cli.app import app
+from qwen_ocr_serve.launch.installation import Installation
+from qwen_ocr_serve.launch.launcher import SERVER_MODULE, Launch
+from qwen_ocr_serve.launch.local_server import free_port
+from qwen_ocr_serve.launch.precision import Choice
 from qwen_ocr_serve.settings import SECRET_FIELDS, ServeSettings
+from qwen_ocr_serve.vllm_patches import ENGINE_THREADS
 
 SLOW = Installation(True, False, precision=Choice("float32", 2, slowdown=6.5), cores=2)
 
@@ -117,7 +117,7 @@ def test_a_terminal_gets_a_few_lines_and_the_log_a_file(
     started: list[Launch], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr("qwen_ocr_serve.cli._on_terminal", lambda: True)
+    monkeypatch.setattr("qwen_ocr_serve.cli.serve._on_terminal", lambda: True)
     what, keys, log, starting = serve("--log-format", "text").stdout.splitlines()
     assert "serves mini, computing in float32 with 2 threads: bfloat16 takes" in what
     assert "only this machine can connect" in keys
@@ -170,7 +170,7 @@ def test_a_server_that_cannot_start_is_one_line(monkeypatch: pytest.MonkeyPatch)
 def test_the_command_line_is_there_without_loading_the_engine() -> None:
     # Nor what comes with vLLM: with the client alone, the command line has to work as well.
     code = (
-        "import sys, qwen_ocr_serve.cli; "
+        "import sys, qwen_ocr_serve.cli.app; "
         "heavy = {'torch', 'vllm', 'transformers', 'starlette', 'aiohttp', 'prometheus_client'}; "
         "print(heavy & {*sys.modules})"
     )

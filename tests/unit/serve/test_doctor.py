@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from qwen_ocr_serve import doctor, machine
-from qwen_ocr_serve.cli import app
-from qwen_ocr_serve.doctor import CHECKS, Context, Finding, Level
-from qwen_ocr_serve.local_server import free_port
+from qwen_ocr_serve.cli import checks
+from qwen_ocr_serve.cli.app import app
+from qwen_ocr_serve.cli.checks import CHECKS
+from qwen_ocr_serve.cli.findings import Context, Finding, Level
+from qwen_ocr_serve.launch import machine
+from qwen_ocr_serve.launch.local_server import free_port
 from qwen_ocr_serve.settings import ServeSettings
 
 HEALTHY = {"status": "healthy", "model_loaded": True, "model": "mini"}
@@ -70,17 +72,17 @@ def test_what_is_broken_is_named_with_its_remedy() -> None:
 
 def test_the_port_of_a_running_server_is_no_failure() -> None:
     with answering(HEALTHY) as port:
-        assert doctor.check_start(context(port=port)).level is Level.OK
+        assert checks.check_start(context(port=port)).level is Level.OK
 
 
 def test_a_missing_model_is_found(tmp_path: Path) -> None:
-    finding = doctor.check_start(context(model=str(tmp_path), port=free_port()))
+    finding = checks.check_start(context(model=str(tmp_path), port=free_port()))
     assert finding.level is Level.FAIL
     assert "no config.json" in finding.message
 
 
 def test_an_open_address_without_a_key_is_found() -> None:
-    finding = doctor.check_start(context(host="0.0.0.0", port=free_port()))
+    finding = checks.check_start(context(host="0.0.0.0", port=free_port()))
     assert finding.level is Level.FAIL
     assert "QWEN_OCR_API_KEYS" in finding.message
 
@@ -89,14 +91,14 @@ def test_a_cache_that_cannot_be_written_to(tmp_path: Path, monkeypatch: pytest.M
     # Below a file, where no user may create anything, not even root.
     (tmp_path / "file").touch()
     monkeypatch.setenv("HF_HOME", str(tmp_path / "file" / "cache"))
-    finding = doctor.check_cache(context())
+    finding = checks.check_cache(context())
     assert finding.level is Level.FAIL
     assert "HF_HOME" in finding.remedy
 
 
 def test_a_disk_that_is_too_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HOME", str(tmp_path))
-    finding = doctor.check_cache(context(model="Qwen/Qwen3.5-397B-A17B"))
+    finding = checks.check_cache(context(model="Qwen/Qwen3.5-397B-A17B"))
     assert finding.level is Level.FAIL
     assert "740.1 GiB needed" in finding.message
 
@@ -108,7 +110,7 @@ def test_a_model_that_is_there_needs_no_room(
     snapshot = tmp_path / "hub" / "models--Qwen--Qwen3.5-397B-A17B" / "snapshots" / "abc"
     snapshot.mkdir(parents=True)
     (snapshot / "config.json").touch()
-    finding = doctor.check_cache(context(model="Qwen/Qwen3.5-397B-A17B"))
+    finding = checks.check_cache(context(model="Qwen/Qwen3.5-397B-A17B"))
     assert finding.level is Level.OK
     assert "1.0 GiB needed" in finding.message
 
@@ -116,19 +118,19 @@ def test_a_model_that_is_there_needs_no_room(
 def test_a_download_that_is_forbidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    finding = doctor.check_cache(context(model="Qwen/Qwen3-VL-2B-Instruct"))
+    finding = checks.check_cache(context(model="Qwen/Qwen3-VL-2B-Instruct"))
     assert finding.level is Level.FAIL
     assert "HF_HUB_OFFLINE" in finding.message
 
 
 def test_memory_is_compared_with_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "gpu_memories", lambda: None)
-    finding = doctor.check_memory(context(model="Qwen/Qwen3.5-397B-A17B"))
+    finding = checks.check_memory(context(model="Qwen/Qwen3.5-397B-A17B"))
     assert finding.level is Level.FAIL
     assert "745.6 GiB" in finding.message  # 739.1 of weights, 4 of cache, 2.5 of processes
-    doubled = doctor.check_memory(context(model="Qwen/Qwen3.5-397B-A17B", replicas=2))
+    doubled = checks.check_memory(context(model="Qwen/Qwen3.5-397B-A17B", replicas=2))
     assert "in 2 replicas takes about 1491.2 GiB" in doubled.message
-    unknown = doctor.check_memory(context(model="someone/else"))
+    unknown = checks.check_memory(context(model="someone/else"))
     assert unknown.level is Level.WARN
 
 
@@ -136,12 +138,12 @@ def test_memory_is_compared_with_the_plan(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize(
     ("memories", "settings", "check", "level", "words"),
     [
-        (None, {}, doctor.check_gpu, Level.FAIL, "no driver"),
-        ([24.0], {"gpus": 2}, doctor.check_gpu, Level.FAIL, "1 found, 2 wanted"),
-        ([24.0] * 3, {"gpus": 2, "replicas": 2}, doctor.check_gpu, Level.FAIL, "3 found, 4 wanted"),
-        ([79.6, 79.6], {"gpus": 2}, doctor.check_gpu, Level.OK, "2 with 79.6, 79.6 GiB"),
-        ([24.0], {"model": "Qwen/Qwen3-VL-32B-Instruct"}, doctor.check_memory, Level.FAIL, "fit"),
-        ([79.6], {"model": "Qwen/Qwen3-VL-8B-Instruct"}, doctor.check_memory, Level.OK, "pages"),
+        (None, {}, checks.check_gpu, Level.FAIL, "no driver"),
+        ([24.0], {"gpus": 2}, checks.check_gpu, Level.FAIL, "1 found, 2 wanted"),
+        ([24.0] * 3, {"gpus": 2, "replicas": 2}, checks.check_gpu, Level.FAIL, "3 found, 4 wanted"),
+        ([79.6, 79.6], {"gpus": 2}, checks.check_gpu, Level.OK, "2 with 79.6, 79.6 GiB"),
+        ([24.0], {"model": "Qwen/Qwen3-VL-32B-Instruct"}, checks.check_memory, Level.FAIL, "fit"),
+        ([79.6], {"model": "Qwen/Qwen3-VL-8B-Instruct"}, checks.check_memory, Level.OK, "pages"),
     ],
 )
 def test_gpus(
@@ -160,8 +162,8 @@ def test_gpus(
 
 def test_a_client_needs_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "installed", lambda name: False)
-    assert doctor.check_torch(context()).level is Level.WARN
-    assert doctor.check_gpu(context()).level is Level.OK
+    assert checks.check_torch(context()).level is Level.WARN
+    assert checks.check_gpu(context()).level is Level.OK
 
 
 @pytest.mark.parametrize(
@@ -175,13 +177,13 @@ def test_a_client_needs_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_a_server_is_asked(health: object, models_status: int, level: Level, words: str) -> None:
     with answering(health, models_status) as port:
-        finding = doctor.check_server(context(f"http://127.0.0.1:{port}"))
+        finding = checks.check_server(context(f"http://127.0.0.1:{port}"))
     assert finding.level is level
     assert words in finding.message
 
 
 def test_no_server(tmp_path: Path) -> None:
-    finding = doctor.check_server(context(f"http://127.0.0.1:{free_port()}"))
+    finding = checks.check_server(context(f"http://127.0.0.1:{free_port()}"))
     assert finding.level is Level.FAIL
     assert "qwen-ocr serve" in finding.remedy
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from qwen_ocr_serve import keys
-from qwen_ocr_serve.keys import KeysError, WatchedKeys, load_keys
+from qwen_ocr_serve.http import keys
+from qwen_ocr_serve.http.keys import KeysError, WatchedKeys, load_keys
 from qwen_ocr_serve.settings import ServeSettings
 
 SECRET = "s3cret-of-alice"

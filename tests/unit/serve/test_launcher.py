@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from qwen_ocr_serve import machine
-from qwen_ocr_serve.cpu import ENGINE_THREADS
-from qwen_ocr_serve.installation import Installation, LaunchError
-from qwen_ocr_serve.launcher import Launch, check, plan
-from qwen_ocr_serve.precision import SPIN_COUNT, SPIN_VARIABLE, UNMEASURED, Choice
+from qwen_ocr_serve.launch import machine
+from qwen_ocr_serve.launch.installation import Installation, LaunchError
+from qwen_ocr_serve.launch.launcher import Launch, build_launch, check
+from qwen_ocr_serve.launch.precision import SPIN_COUNT, SPIN_VARIABLE, UNMEASURED, Choice
 from qwen_ocr_serve.settings import BUNDLED_MODEL_PATH, ServeSettings
+from qwen_ocr_serve.vllm_patches import ENGINE_THREADS
 
 CPU = Installation(cpu=True, torchvision_differs=True)
 SLOW = Installation(True, True, precision=Choice("float32", threads=2, slowdown=6.5))
@@ -40,7 +40,7 @@ def flags(launch: Launch) -> dict[str, str]:
 def planned(
     settings: ServeSettings, installation: Installation = GPU, environ: Mapping[str, str] = {}
 ) -> Launch:
-    return plan(settings, installation, environ)
+    return build_launch(settings, installation, environ)
 
 
 def test_it_starts_vllms_own_server_with_this_interpreter() -> None:
@@ -59,7 +59,7 @@ def test_every_setting_reaches_vllm() -> None:
         port=9000,
         max_model_len=4096,
         max_images=2,
-        max_queued_requests=64,
+        max_requests=64,
         kv_cache_gib=0.5,
         shutdown_timeout=7,
     )
@@ -75,13 +75,13 @@ def test_every_setting_reaches_vllm() -> None:
         "--kv-cache-memory-bytes": str(2**29),
         "--shutdown-timeout": "7",
         "--structured-outputs-config": '{"backend": "guidance", "disable_any_whitespace": true}',
-        "--middleware": "qwen_ocr_serve.guard.Guard",
+        "--middleware": "qwen_ocr_serve.http.middleware.Middleware",
         "--disable-uvicorn-access-log": "",
         "--logging-config.formatter": "json",
         "--override-generation-config": json.dumps(
             {"temperature": 0.0, "repetition_penalty": 1.0, "max_new_tokens": 16384}
         ),
-        "--tool-parser-plugin": "qwen_ocr_serve.startup_signals",
+        "--tool-parser-plugin": "qwen_ocr_serve.vllm_patches.startup_signals",
         "--enable-offline-docs": "",
     }
 
@@ -164,7 +164,7 @@ def test_threads_that_wait_for_each_other_give_their_core_away_soon() -> None:
 def test_a_terminal_gets_the_same_server_with_its_log_in_a_file() -> None:
     launch = planned(ServeSettings(), CPU)
     quiet = launch.logging_to(Path("/log"), "http://localhost:8000")
-    module = ["-m", "qwen_ocr_serve.terminal", "/log", "http://localhost:8000"]
+    module = ["-m", "qwen_ocr_serve.launch.terminal", "/log", "http://localhost:8000"]
     assert quiet.argv == [sys.executable, *module, *launch.argv[3:]]
     assert quiet.env == launch.env
 
@@ -206,7 +206,7 @@ def test_the_log_is_text_for_people_and_json_for_machines() -> None:
         ("json", True, "json"),
     ):
         settings = ServeSettings.model_validate({"log_format": log_format})
-        launch = plan(settings, GPU, {}, terminal=terminal)
+        launch = build_launch(settings, GPU, {}, terminal=terminal)
         assert flags(launch)["--logging-config.formatter"] == expected
 
 
@@ -245,7 +245,7 @@ def test_no_key_is_in_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_flags_that_go_round_the_protection_or_do_nothing_are_refused(flag: str) -> None:
     with pytest.raises(LaunchError, match="cannot be given to vLLM"):
-        plan(ServeSettings(), GPU, {}, [flag, "x"])
+        build_launch(ServeSettings(), GPU, {}, [flag, "x"])
 
 
 def test_a_cpu_cache_has_a_size_and_a_larger_one_for_real_models() -> None:
@@ -274,12 +274,12 @@ def test_what_the_environment_already_says_is_kept() -> None:
 
 
 def test_extra_flags_come_last() -> None:
-    launch = plan(ServeSettings(), CPU, {}, ["--no-enforce-eager", "--seed", "1"])
+    launch = build_launch(ServeSettings(), CPU, {}, ["--no-enforce-eager", "--seed", "1"])
     assert launch.argv[-3:] == ["--no-enforce-eager", "--seed", "1"]
 
 
 def test_the_printed_command_is_the_command() -> None:
-    launch = plan(ServeSettings(), CPU, {"PYTHONPATH": "/a b"}, ["--seed", "it's 1"])
+    launch = build_launch(ServeSettings(), CPU, {"PYTHONPATH": "/a b"}, ["--seed", "it's 1"])
     words = shlex.split(str(launch).replace("\\\n", " "))
     assert words == [f"{name}={value}" for name, value in launch.env.items()] + launch.argv
 
@@ -300,9 +300,9 @@ def test_the_build_of_vllm_is_recognised(
             raise PackageNotFoundError(name)
         return installed[name]
 
-    monkeypatch.setattr("qwen_ocr_serve.installation.version", version)
+    monkeypatch.setattr("qwen_ocr_serve.launch.installation.version", version)
     slow = Choice("float32", 2, 6.5)
-    monkeypatch.setattr("qwen_ocr_serve.installation.choice", lambda cores: slow)
+    monkeypatch.setattr("qwen_ocr_serve.launch.installation.choice", lambda cores: slow)
     found = Installation.detect()
     # Of no interest where a GPU computes.
     assert (found.cpu, found.precision) == (cpu, slow if cpu else UNMEASURED)
@@ -339,7 +339,9 @@ def test_a_port_in_use_fails_the_check(tmp_path: Path) -> None:
 
 def test_a_foreign_address_fails_the_check(tmp_path: Path) -> None:
     with pytest.raises(LaunchError, match=r"cannot listen on 192\.0\.2\.1:8000"):
-        check(ServeSettings(model=model_directory(tmp_path), host="192.0.2.1", allow_no_key=True))
+        check(
+            ServeSettings(model=model_directory(tmp_path), host="192.0.2.1", allow_anonymous=True)
+        )
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.0.2.1"])
@@ -351,7 +353,7 @@ def test_beyond_this_machine_only_with_a_key(tmp_path: Path, host: str) -> None:
     with pytest.raises(LaunchError, match="there is no key: set QWEN_OCR_API_KEYS"):
         check(ServeSettings(model=model, host=host, port=port))
     if host != "192.0.2.1":
-        check(ServeSettings(model=model, host=host, port=port, allow_no_key=True))
+        check(ServeSettings(model=model, host=host, port=port, allow_anonymous=True))
         keys = tmp_path / "keys"
         keys.write_text("alice:wonder")
         check(ServeSettings(model=model, host=host, port=port, api_keys_file=keys))

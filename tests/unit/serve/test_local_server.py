@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from qwen_ocr_serve.local_server import LocalServer
+from qwen_ocr_serve.launch.local_server import LocalServer
 
 
 def test_the_env_file_of_the_current_directory_is_not_its_own(

@@ -12,8 +12,8 @@ from ipaddress import ip_address
 import pytest
 from aiohttp import web
 
-from qwen_ocr_serve import media_urls
-from qwen_ocr_serve.media_urls import (
+from qwen_ocr_serve.images import urls as media_urls
+from qwen_ocr_serve.images.urls import (
     Address,
     FetchError,
     ImageFetcher,

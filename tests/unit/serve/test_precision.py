@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from qwen_ocr_serve import precision
-from qwen_ocr_serve.precision import UNMEASURED, Choice, Kept, Measurement, Times, choose
+from qwen_ocr_serve.launch import precision
+from qwen_ocr_serve.launch.precision import UNMEASURED, Choice, Kept, Measurement, Times, choose
 
 
 def measured(**microseconds: tuple[float, float]) -> Measurement:

@@ -26,15 +26,18 @@ import pytest
 from tests.machine import consecutive_ports, group_exists
 from typer.testing import CliRunner
 
-from qwen_ocr_serve import balancer, machine, replicas, supervisor
-from qwen_ocr_serve.child import Child
-from qwen_ocr_serve.cli import app
-from qwen_ocr_serve.guard.problems import Problem
-from qwen_ocr_serve.installation import Installation, LaunchError
-from qwen_ocr_serve.launcher import Launch
-from qwen_ocr_serve.own_log import log_as
+from qwen_ocr_serve.cli.app import app
+from qwen_ocr_serve.http.error_formats import error_body
+from qwen_ocr_serve.http.errors import APIError
+from qwen_ocr_serve.launch import machine
+from qwen_ocr_serve.launch.installation import Installation, LaunchError
+from qwen_ocr_serve.launch.launcher import Launch
+from qwen_ocr_serve.launch.own_log import log_as
+from qwen_ocr_serve.replicas import balancer, supervisor
+from qwen_ocr_serve.replicas import run as replicas
+from qwen_ocr_serve.replicas.child import Child
+from qwen_ocr_serve.replicas.supervisor import Supervisor, pause_after
 from qwen_ocr_serve.settings import ServeSettings
-from qwen_ocr_serve.supervisor import Supervisor, pause_after
 
 CPU = Installation(cpu=True, torchvision_differs=False)
 GPU = Installation(cpu=False, torchvision_differs=False)
@@ -52,7 +55,7 @@ def argument(launch: Launch, flag: str) -> str:
 
 def test_each_server_has_a_port_of_its_own_on_this_machine() -> None:
     settings = ServeSettings(replicas=3, host="0.0.0.0", port=9000, max_images=2)
-    fleet = replicas.plan(settings, CPU, {}, ["--seed", "1"])
+    fleet = replicas.build_fleet(settings, CPU, {}, ["--seed", "1"])
     assert [argument(server, "--port") for server in fleet.servers] == ["9001", "9002", "9003"]
     for server in fleet.servers:
         assert argument(server, "--host") == "127.0.0.1"
@@ -75,23 +78,23 @@ def test_each_server_has_gpus_of_its_own(
     visible: str | None, gpus: int, expected: list[str]
 ) -> None:
     environ = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
-    fleet = replicas.plan(ServeSettings(replicas=2, gpus=gpus), GPU, environ)
+    fleet = replicas.build_fleet(ServeSettings(replicas=2, gpus=gpus), GPU, environ)
     assert [server.env["CUDA_VISIBLE_DEVICES"] for server in fleet.servers] == expected
 
 
 def test_too_few_gpus_are_told() -> None:
     settings = ServeSettings(replicas=2, gpus=2)
     with pytest.raises(LaunchError, match="need 4 GPUs and there are 3"):
-        replicas.plan(settings, GPU, {"CUDA_VISIBLE_DEVICES": "0,1,2"})
+        replicas.build_fleet(settings, GPU, {"CUDA_VISIBLE_DEVICES": "0,1,2"})
 
 
 def test_what_makes_no_sense_with_replicas_is_refused() -> None:
     with pytest.raises(LaunchError, match="--ssl-keyfile cannot be given with --replicas"):
-        replicas.plan(ServeSettings(replicas=2), CPU, {}, ["--ssl-keyfile=x"])
+        replicas.build_fleet(ServeSettings(replicas=2), CPU, {}, ["--ssl-keyfile=x"])
     with pytest.raises(LaunchError, match="ports up to 65537: choose a lower --port"):
-        replicas.plan(ServeSettings(replicas=2, port=65535), CPU, {})
+        replicas.build_fleet(ServeSettings(replicas=2, port=65535), CPU, {})
     with pytest.raises(LaunchError, match="--host cannot be given to vLLM"):
-        replicas.plan(ServeSettings(replicas=2), CPU, {}, ["--host", "::"])
+        replicas.build_fleet(ServeSettings(replicas=2), CPU, {}, ["--host", "::"])
 
 
 def serve(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -128,7 +131,7 @@ def test_taken_ports_and_missing_keys_are_refused_at_once() -> None:
 @needs_haproxy
 def test_gpus_that_are_not_there_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "gpu_memories", lambda: [24.0])
-    fleet = replicas.plan(ServeSettings(replicas=2, port=consecutive_ports(3)), GPU, {})
+    fleet = replicas.build_fleet(ServeSettings(replicas=2, port=consecutive_ports(3)), GPU, {})
     with pytest.raises(LaunchError, match="need 2 GPUs and there are 1"):
         fleet.execute()
 
@@ -336,15 +339,16 @@ def haproxy_alone(folder: Path) -> Iterator[str]:
 
 @needs_haproxy
 def test_haproxys_own_errors_have_the_shape_of_the_servers(tmp_path: Path) -> None:
-    problem = Problem(503, "unavailable", "no server can answer at the moment: try again soon")
+    error = APIError(503, "unavailable", "no server can answer at the moment: try again soon")
     with haproxy_alone(tmp_path) as url:
         deadline = time.monotonic() + 30
         while not _status(f"{url}/health"):
             assert time.monotonic() < deadline
-        for path, expected in (
-            ("/v1/chat/completions", problem.openai("mine")),
-            ("/api/v1/ocr", problem.envelope("mine")),
+        for path, expected_body in (
+            ("/v1/chat/completions", error_body(error, "openai", "mine", "")),
+            ("/api/v1/ocr", error_body(error, "envelope", "mine", "")),
         ):
+            expected = json.loads(expected_body[1])
             request = urllib.request.Request(f"{url}{path}", headers={"X-Request-Id": "mine"})
             with pytest.raises(urllib.error.HTTPError) as caught:
                 urllib.request.urlopen(request, timeout=30)
@@ -397,8 +401,8 @@ async def test_what_a_dead_process_leaves_behind_is_killed() -> None:
 def test_processes_end_with_the_one_that_looks_after_them() -> None:
     program = (
         "import os, signal\n"
-        "from qwen_ocr_serve.child import Child\n"
-        "from qwen_ocr_serve.launcher import Launch\n"
+        "from qwen_ocr_serve.replicas.child import Child\n"
+        "from qwen_ocr_serve.launch.launcher import Launch\n"
         "Child('sleep', Launch(['/bin/sleep', '60'], {})).start()\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )

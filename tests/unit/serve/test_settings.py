@@ -67,7 +67,7 @@ def test_the_clients_variables_are_known(monkeypatch: pytest.MonkeyPatch) -> Non
         ("model", ""),
         ("max_body_mib", 0),
         ("max_image_pixels", 0),
-        ("max_concurrent_per_key", 0),
+        ("max_requests_per_key", 0),
         ("body_timeout", 0),
         ("request_timeout", -1),
         ("log_format", "xml"),

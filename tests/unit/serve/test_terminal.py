@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from qwen_ocr_serve.launch.terminal import cause, new_log_file, url
 from qwen_ocr_serve.settings import ServeSettings
-from qwen_ocr_serve.terminal import cause, new_log_file, url
 
 ENGINE = """\
 (EngineCore pid=2) INFO 11-28 18:00:00 [core.py:100] Initializing a V1 LLM engine

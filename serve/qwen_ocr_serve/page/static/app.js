@@ -188,7 +188,7 @@ class App {
     const { picture } = this;
     const note = element("shrunk", HTMLElement);
     note.hidden =
-      !picture || this.config.family.reads_shrunk || picture.full[0] <= picture.size[0];
+      !picture || this.config.family.reads_pages || picture.full[0] <= picture.size[0];
     if (picture && !note.hidden) {
       const [full, size] = [picture.full, picture.size].map((side) => side.join(" × "));
       note.textContent = t("shrunk", { full, size });

@@ -7,7 +7,7 @@
  * @property {number} budget Visual tokens that a picture may cost.
  * @property {number | null} box_range What a box edge counts to; null when it counts pixels of the
  *   picture as the model saw it.
- * @property {boolean} reads_shrunk Whether a picture shrunk to the budget is still legible to it.
+ * @property {boolean} reads_pages Whether a picture shrunk to the budget is still legible to it.
  * @property {number} max_aspect_ratio Longest side ÷ shortest side that any model takes.
  *
  * @typedef {object} LoopRules See qwen_ocr/repetition.py.

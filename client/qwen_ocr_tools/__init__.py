@@ -1,0 +1,1 @@
+"""What is built on the client: the command line, batches of many pages, and evaluation."""

@@ -1,0 +1,39 @@
+"""The description of the routes that are declared, and of nothing else that vLLM has."""
+
+from collections.abc import Callable, Iterable
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.routing import Route as StarletteRoute
+
+from qwen_ocr_serve.http.routes import Route
+
+
+def describe(app: FastAPI, declared: Iterable[Route]) -> Callable[[], dict[str, Any]]:
+    """What to put in the place of `app.openapi`. Routes that take a key say so."""
+    by_path = {route.path: route for route in declared}
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            described = [
+                route
+                for route in app.routes
+                if isinstance(route, StarletteRoute) and route.path in by_path
+            ]
+            description = get_openapi(
+                title="qwen-ocr",
+                version=version("qwen-ocr"),
+                description="Reads the text of images. Any OpenAI SDK works with /v1.",
+                routes=described,
+            )
+            for path, operations in description["paths"].items():
+                for operation in operations.values() if by_path[path].key else ():
+                    operation["security"] = [{"key": []}]
+            schemes = {"key": {"type": "http", "scheme": "bearer"}}
+            description["components"]["securitySchemes"] = schemes
+            app.openapi_schema = description
+        return app.openapi_schema
+
+    return openapi

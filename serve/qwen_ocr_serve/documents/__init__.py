@@ -1,0 +1,1 @@
+"""PDFs: their pages as images, rendered in processes of their own."""

@@ -1,0 +1,1 @@
+"""From settings to vLLM's command line and environment, on what is installed and built in here."""
