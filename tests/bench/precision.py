@@ -29,6 +29,7 @@ from qwen_ocr_serve.launch.installation import Installation
 from qwen_ocr_serve.launch.precision import SPIN_VARIABLE
 from qwen_ocr_serve.settings import ServeSettings
 
+Configuration = tuple[list[str], dict[str, str]]
 LEVELS = (1, 16, 64)
 LEAST = 0.95
 """Limit: the default's part of the best one's tokens/s, in the mean of the levels."""
@@ -46,9 +47,9 @@ def one_core_taken() -> Iterator[None]:
             process.kill()
 
 
-def configurations(spins: list[str]) -> dict[str, tuple[list[str], dict[str, str]]]:
+def configurations(spins: list[str]) -> dict[str, Configuration]:
     """Arguments and environment of each server, by name."""
-    found: dict[str, tuple[list[str], dict[str, str]]] = {"default": ([], {})}
+    found: dict[str, Configuration] = {"default": ([], {})}
     for dtype in ("float32", "bfloat16"):
         for threads in (1, 2):
             env = {"OMP_NUM_THREADS": str(threads)}
@@ -61,10 +62,11 @@ def configurations(spins: list[str]) -> dict[str, tuple[list[str], dict[str, str
     return found
 
 
-def measure(names: list[str], spins: list[str], rounds: int) -> dict[str, list[float]]:
+def measure(
+    chosen: dict[str, Configuration], rounds: int, levels: tuple[int, ...] = LEVELS
+) -> dict[str, list[float]]:
     """Tokens per second at each level, by configuration."""
-    chosen = {name: c for name, c in configurations(spins).items() if name in names or not names}
-    best = {name: [0.0] * len(LEVELS) for name in chosen}
+    best = {name: [0.0] * len(levels) for name in chosen}
     pages = full_pages(TOKENS)
     with ExitStack() as stack:
         urls = {}
@@ -73,7 +75,7 @@ def measure(names: list[str], spins: list[str], rounds: int) -> dict[str, list[f
             server = stack.enter_context(own_server(*cache, *arguments, env=env))
             urls[name] = server.base_url
         for turn in range(rounds + 1):
-            for column, level in enumerate(LEVELS):
+            for column, level in enumerate(levels):
                 for name, url in urls.items():
                     requests = [
                         chat("mini", page, TOKENS) for page in pages.take(max(6, 2 * level))
@@ -101,7 +103,9 @@ def main() -> int:
     options = parser.parse_args()
     print(cpu.described(ServeSettings(), Installation.detect()))
     with one_core_taken() if options.busy else ExitStack():
-        best = measure(options.only, options.spin, options.rounds)
+        known = configurations(options.spin)
+        chosen = {name: known[name] for name in known if name in options.only or not options.only}
+        best = measure(chosen, options.rounds)
     most = [max(column) for column in zip(*best.values(), strict=True)]
     rows = []
     for name, speeds in best.items():
