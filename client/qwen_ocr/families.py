@@ -38,8 +38,7 @@ class Family:
     counts pixels of the image as resized by the processor."""
     reads_pages: bool = True
     """Whether an image shrunk to the budget is still legible. A model that reads blocks of text and
-    not pages misreads a page that was shrunk; such an image is refused unless the caller sets a
-    limit, and so knows."""
+    not pages misreads a page that was shrunk: our server finds its lines and reads it in pieces."""
     tasks: tuple[str, ...] = TASKS
     """What the models were taught, of `qwen_ocr.prompts.TASKS`. Other prompts are up to the caller;
     these are refused by client and server if they are not here, because the answer would be plain

@@ -128,16 +128,12 @@ def known_size(page: LoadedImage | str) -> LoadedImage:
 def sent_size(page: LoadedImage, family: Family, max_tokens: int | None = None) -> tuple[int, int]:
     """Width and height in pixels at which a loaded image will be sent.
 
-    Raises `ImageError` for an image too long and thin for any model, and for one that would have to
-    be shrunk for a model that cannot read it then, unless `max_tokens` says that this is known.
+    A page for a model that reads blocks of text is sent as it is: the server reads it in pieces.
+    Raises `ImageError` for an image too long and thin for any model.
     """
     size = family.fit(page.size, max_tokens)
-    if size != page.size and max_tokens is None and not family.reads_pages:
-        raise ImageError(
-            f"{page.name}: {page.size[0]}×{page.size[1]} pixels are more than {family.name} can "
-            f"read ({family.budget * family.factor**2:,}): crop it to a block of text, or serve a "
-            "larger model"
-        )
+    if max_tokens is None and not family.reads_pages:
+        size = page.size
     if max(size) > MAX_ASPECT_RATIO * min(size):
         raise ImageError(
             f"{page.name}: {size[0]}×{size[1]} pixels is too long and thin; cut it into parts of "
@@ -166,6 +162,12 @@ def to_url(
         return page
     size = sent_size(page, family, max_tokens)
     if enlarge:
+        if not family.reads_pages and family.fit(size) != size:
+            raise ImageError(
+                f"{page.name}: {size[0]}×{size[1]} pixels are more than {family.name} can read "
+                f"without our server ({family.budget * family.factor**2:,}): crop it to a block "
+                "of text, or use a server"
+            )
         size = _enlarged_size(page, family, size)
     with image_errors(page.name):
         if page.original and size == page.size:

@@ -20,6 +20,9 @@ BUNDLED_MODEL_NAME = "mini"
 BUNDLED_MODEL_PATH = Path(__file__).with_name(BUNDLED_MODEL_NAME)
 ENV_PREFIX = "QWEN_OCR_"
 ENV_FILE = Path(".env")
+MAX_PIECES = 128
+"""Pieces of pages that the engine works on at a time, beside other requests: as many as vLLM runs
+at a time on a CPU."""
 
 
 class ServeSettings(BaseSettings):

@@ -20,9 +20,6 @@ WHOLE = "as it is"
 CONFIGURATIONS: dict[str, Configuration] = {
     WHOLE: ([], {}),
     "without cpu_kernels": ([], {WITHOUT: "cpu_kernels"}),
-    "without attention_call": ([], {WITHOUT: "attention_call"}),
-    "without engine_output": ([], {WITHOUT: "engine_output"}),
-    "without both of these": ([], {WITHOUT: "attention_call,engine_output"}),
     "without cpu_threads": ([], {WITHOUT: "cpu_threads"}),
     "without guessing ahead": (["--", "--speculative-config", "None"], {}),
 }

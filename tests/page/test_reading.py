@@ -19,6 +19,7 @@ from qwen_ocr.images import known_size, load_image, plan_page
 from qwen_ocr_serve.launch.local_server import LocalServer
 
 CHAT = "**/v1/chat/completions"
+EVALUATION_PAGES = Path(__file__).parents[1] / "evaluation/pages"
 DROP = """([selector, name, type, data]) => {
     const bytes = Uint8Array.from(atob(data), (char) => char.charCodeAt(0));
     const dataTransfer = new DataTransfer();
@@ -76,16 +77,11 @@ def test_a_dropped_picture_is_read_as_the_client_reads_it(
     expect(page.locator("#finish")).to_have_text("Finished")
 
 
-def test_a_page_that_the_model_cannot_read_whole_is_not_shrunk_in_silence(
-    page: Page, samples: Path, tmp_path: Path
-) -> None:
-    path = tmp_path / "a4.png"
-    Image.new("L", (1240, 1754), 255).save(path)  # 150 dpi
-    sent = Image.open(BytesIO(sent_image(page, path)))
-    note = page.locator("#shrunk")
-    expect(note).to_contain_text(f"from 1240 × 1754 to {sent.width} × {sent.height} pixels")
-    give(page, samples / "receipt.png")
-    expect(note).to_be_hidden()
+def test_a_whole_page_is_sent_as_it_is_and_read(page: Page) -> None:
+    path = EVALUATION_PAGES / "letter-skewed.png"
+    assert Image.open(BytesIO(sent_image(page, path))).size == Image.open(path).size
+    expect_finish(page, "stop")
+    expect(page.locator("#text")).to_contain_text("Yours sincerely")
 
 
 def test_the_marks_can_be_turned_off(page: Page, samples: Path) -> None:
@@ -190,9 +186,7 @@ def test_bytes_that_need_nothing_are_sent_untouched(page: Page, samples: Path) -
         assert sent_image(page, samples / name) == (samples / name).read_bytes()
 
 
-def test_a_large_photograph_is_turned_upright_and_shrunk(
-    page: Page, samples: Path, tmp_path: Path
-) -> None:
+def test_a_large_photograph_is_turned_upright(page: Page, samples: Path, tmp_path: Path) -> None:
     upright = Image.open(samples / "paragraph.png").convert("RGB").resize((3000, 1200))
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by 90° clockwise
@@ -201,7 +195,7 @@ def test_a_large_photograph_is_turned_upright_and_shrunk(
     sent = Image.open(BytesIO(sent_image(page, path)))
     assert sent.format == "JPEG"
     mini = family_of("mini")
-    assert sent.size == plan_page(known_size(load_image(path)), mini, mini.budget).size
+    assert sent.size == plan_page(known_size(load_image(path)), mini).size
     reference = upright.resize(sent.size).convert("L")
     pairs = zip(sent.convert("L").tobytes(), reference.tobytes(), strict=True)
     assert sum(abs(a - b) for a, b in pairs) / (sent.width * sent.height) < 4

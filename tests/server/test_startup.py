@@ -60,12 +60,11 @@ _PRETEND = """
 import vllm
 vllm.__version__ = {version!r}
 from vllm.platforms import current_platform
-from vllm.v1.engine.core import EngineCoreProc
 from qwen_ocr_serve.vllm_patches.general_plugin import prepare
-replaced = EngineCoreProc.process_output_sockets, type(current_platform).check_and_update_config
+before = type(current_platform).check_and_update_config
 prepare()
-now = EngineCoreProc.process_output_sockets, type(current_platform).check_and_update_config
-print("replaced" if now != replaced else "as it was")
+now = type(current_platform).check_and_update_config
+print("replaced" if now != before else "as it was")
 """
 
 

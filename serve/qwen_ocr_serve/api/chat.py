@@ -4,10 +4,10 @@ An answer about one picture gets a member of its own, `qwen_ocr`, and headers. C
 ask for log-probabilities and compute the same from them.
 """
 
-from typing import Any
+from typing import cast
 
 from fastapi import Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 from vllm.entrypoints.openai.chat_completion.api_router import (
     ENDPOINT_LOAD_METRICS_FORMAT_HEADER_LABEL,
     create_chat_completion,
@@ -20,18 +20,50 @@ from vllm.entrypoints.serve.engine.protocol import ErrorResponse
 from vllm.entrypoints.serve.utils.api_utils import load_aware_call, with_cancellation
 from vllm.entrypoints.serve.utils.orca_metrics import metrics_header
 
+from qwen_ocr_serve.api import page_reader
 from qwen_ocr_serve.api.assessment import assess
-
-_IMAGES = frozenset({"image_url", "input_image"})
 
 
 async def answer_chat(request: ChatCompletionRequest, raw_request: Request) -> Response:
-    """Answer as vLLM does; what is read of one image with how far it can be trusted."""
-    reads_one = not request.stream and (request.n or 1) == 1 and _images(request) == 1
-    answer: Response = await (_read_one if reads_one else create_chat_completion)(
-        request, raw_request
-    )
+    """Answer as vLLM does; what is read of one image with how far it can be trusted.
+
+    A page for a model that reads blocks of text is read in pieces, see `page_reader`.
+    """
+    data = await page_reader.page_of(request)
+    if data is not None and request.stream:
+        page = await page_reader.analyse(data)
+        events = page_reader.answer_stream(request, raw_request.app.state, page)
+        return StreamingResponse(events, media_type="text/event-stream")
+    if data is not None:
+        return cast("Response", await _read_page(request, raw_request, data))
+    reads_one = not request.stream and (request.n or 1) == 1
+    reads_one = reads_one and page_reader.image_part(request.messages) is not None
+    handler = _read_one if reads_one else create_chat_completion
+    return cast("Response", await handler(request, raw_request))
+
+
+async def read_image(
+    request: ChatCompletionRequest, raw_request: Request
+) -> ChatCompletionResponse | ErrorResponse:
+    """The answer about one image, in pieces if need be, with log-probabilities."""
+    data = await page_reader.page_of(request)
+    state = raw_request.app.state
+    if data is not None:
+        return await page_reader.answer_whole(request, state, await page_reader.analyse(data))
+    answer: ChatCompletionResponse | ErrorResponse
+    answer = await state.openai_serving_chat.create_chat_completion(request, raw_request)
     return answer
+
+
+@with_cancellation  # type: ignore[untyped-decorator]  # vLLM leaves it without types
+async def _read_page(request: ChatCompletionRequest, raw_request: Request, data: bytes) -> Response:
+    page = await page_reader.analyse(data)
+    answer = await page_reader.answer_whole(request, raw_request.app.state, page)
+    assessment = assess(answer.choices[0])
+    if not request.logprobs:
+        answer.choices[0].logprobs = None
+    about = assessment.fields() | {"pieces": len(page.pieces), "turned": page.analysis.turned}
+    return JSONResponse(answer.model_dump() | {"qwen_ocr": about}, headers=assessment.headers)
 
 
 @with_cancellation  # type: ignore[untyped-decorator]  # vLLM leaves both without types
@@ -52,14 +84,3 @@ async def _read_one(request: ChatCompletionRequest, raw_request: Request) -> Res
     load = raw_request.headers.get(ENDPOINT_LOAD_METRICS_FORMAT_HEADER_LABEL, "")
     headers = {**(metrics_header(load) or {}), **assessment.headers}
     return JSONResponse(answer.model_dump() | {"qwen_ocr": assessment.fields()}, headers=headers)
-
-
-def _images(request: ChatCompletionRequest) -> int:
-    parts: list[Any] = []
-    for message in request.messages:
-        content = message.get("content")
-        parts += content if isinstance(content, list) else []
-    return sum(
-        isinstance(part, dict) and not _IMAGES.isdisjoint({part.get("type"), *part})
-        for part in parts
-    )

@@ -24,6 +24,7 @@ from vllm.entrypoints.serve.utils.api_utils import with_cancellation
 
 from qwen_ocr import DEFAULT_PROMPT, WARNINGS
 from qwen_ocr.requests import build_request, wire_body
+from qwen_ocr_serve.api import chat as chat_api
 from qwen_ocr_serve.api import tasks
 from qwen_ocr_serve.api.assessment import Assessment, assess
 from qwen_ocr_serve.api.bounds import MAX_TEXT, parse_json
@@ -161,9 +162,7 @@ async def read_image(
     state = raw_request.app.state
     model: str = state.openai_serving_models.base_model_paths[0].name
     chat = wire_body(build_request(model, _url(body.image), body.text))
-    answer = await state.openai_serving_chat.create_chat_completion(
-        ChatCompletionRequest.model_validate(chat), raw_request
-    )
+    answer = await chat_api.read_image(ChatCompletionRequest.model_validate(chat), raw_request)
     if isinstance(answer, ErrorResponse):
         return JSONResponse(answer.model_dump(), answer.error.code)
     assert isinstance(answer, ChatCompletionResponse), "not a streaming request"

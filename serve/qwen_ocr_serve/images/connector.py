@@ -55,7 +55,7 @@ class GuardedMediaConnector(MediaConnector):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._settings, self._family = server_settings(), served_family()
+        self._family = served_family()
 
     def load_from_url(
         self, url: str, media_io: MediaIO[_Media], *, fetch_timeout: int | None = None
@@ -70,50 +70,13 @@ class GuardedMediaConnector(MediaConnector):
         load = media_io.load_bytes
         if not isinstance(media_io, ImageMediaIO):
             raise _refused("invalid_request", "this server reads images, nothing else")
-        if url[:5].lower() == "data:":
-            return await _in_thread(lambda: self._decode(_from_data_url(url), load))
-        data = await self._fetch(url)
+        data = await load_bytes(url)
         return await _in_thread(lambda: self._decode(data, load))
 
-    async def _fetch(self, url: str) -> bytes:
-        if not url[:8].lower().startswith(("http://", "https://")):
-            raise _invalid("it is neither a data: URL nor one of http or https")
-        hosts = self._settings.image_hosts
-        if not hosts:
-            message = "this server fetches no URLs: send the image itself, as a data: URL"
-            raise _refused("media_url_not_allowed", message)
-        try:
-            max_bytes = int(self._settings.max_body_mib * 2**20)
-            return await ImageFetcher(hosts).fetch(url, max_bytes)
-        except URLNotAllowedError as exc:
-            message = f"{exc}: send the image itself, as a data: URL"
-            raise _refused("media_url_not_allowed", message) from exc
-        except FetchError as exc:
-            message = f"the image cannot be fetched: {exc}"
-            raise _refused("media_fetch_failed", message) from exc
-
     def _decode(self, data: bytes, load: Callable[[bytes], _Media]) -> _Media:
-        # Decoders meet broken files with whatever they stumble over: struct.error, SyntaxError,
-        # IndexError. All of them are about this image.
-        try:
-            with open_image(io.BytesIO(data)) as image:
-                width, height = image.size
-                several = image.format == "TIFF" and _has_second_frame(image)
-        except Exception as exc:
-            if is_pdf(data):
-                raise _refused("invalid_image", _PDF) from exc
-            raise _invalid("it is empty" if not data else "it is not an image") from exc
-        if several:
-            raise _refused("invalid_image", _SEVERAL_PAGES)
-        max_pixels = self._settings.max_image_pixels
-        if width * height > max_pixels:
-            raise _refused(
-                "image_too_large",
-                f"the image has {width} x {height} pixels, this server takes {max_pixels}: "
-                "send a smaller one",
-            )
+        width, height = size_of(data)
         family = self._family
-        if family and not family.reads_pages and family.fit(image.size) != image.size:
+        if family and not family.reads_pages and family.fit((width, height)) != (width, height):
             raise _refused(
                 "image_too_large",
                 f"the image has {width} x {height} pixels, {family.name} reads blocks of text of "
@@ -125,6 +88,54 @@ class GuardedMediaConnector(MediaConnector):
         except Exception as exc:
             raise _invalid("it is damaged or cut off") from exc
         return _enlarged(media, family) if family and family.best_type is not None else media
+
+
+async def load_bytes(url: str) -> bytes:
+    """The bytes behind a `data:` URL or one of an allowed host. Raises `APIError`."""
+    if url[:5].lower() == "data:":
+        return await _in_thread(lambda: _from_data_url(url))
+    if not url[:8].lower().startswith(("http://", "https://")):
+        raise _invalid("it is neither a data: URL nor one of http or https")
+    settings = server_settings()
+    hosts = settings.image_hosts
+    if not hosts:
+        message = "this server fetches no URLs: send the image itself, as a data: URL"
+        raise _refused("media_url_not_allowed", message)
+    try:
+        return await ImageFetcher(hosts).fetch(url, int(settings.max_body_mib * 2**20))
+    except URLNotAllowedError as exc:
+        message = f"{exc}: send the image itself, as a data: URL"
+        raise _refused("media_url_not_allowed", message) from exc
+    except FetchError as exc:
+        message = f"the image cannot be fetched: {exc}"
+        raise _refused("media_fetch_failed", message) from exc
+
+
+def size_of(data: bytes) -> tuple[int, int]:
+    """Width and height in pixels, from the header alone.
+
+    Raises `APIError` for what is no image, has several pages or too many pixels.
+    """
+    # Decoders meet broken files with whatever they stumble over: struct.error, SyntaxError,
+    # IndexError. All of them are about this image.
+    try:
+        with open_image(io.BytesIO(data)) as image:
+            width, height = image.size
+            several = image.format == "TIFF" and _has_second_frame(image)
+    except Exception as exc:
+        if is_pdf(data):
+            raise _refused("invalid_image", _PDF) from exc
+        raise _invalid("it is empty" if not data else "it is not an image") from exc
+    if several:
+        raise _refused("invalid_image", _SEVERAL_PAGES)
+    max_pixels = server_settings().max_image_pixels
+    if width * height > max_pixels:
+        raise _refused(
+            "image_too_large",
+            f"the image has {width} x {height} pixels, this server takes {max_pixels}: "
+            "send a smaller one",
+        )
+    return width, height
 
 
 def _has_second_frame(image: Image.Image) -> bool:

@@ -20,7 +20,7 @@ from qwen_ocr_serve.images import CONNECTOR_NAME
 from qwen_ocr_serve.launch import cpu
 from qwen_ocr_serve.launch.installation import Installation, LaunchError
 from qwen_ocr_serve.models.serving import family_of_model, flags_of, serving_of
-from qwen_ocr_serve.settings import BUNDLED_MODEL_NAME, ServeSettings
+from qwen_ocr_serve.settings import BUNDLED_MODEL_NAME, MAX_PIECES, ServeSettings
 from qwen_ocr_serve.vllm_patches import STARTUP_FOLDER
 
 PLUGIN_NAME = "qwen_ocr"
@@ -105,7 +105,8 @@ def build_launch(
         "--port": str(settings.port),
         "--max-model-len": str(settings.max_model_len or "auto"),
         "--limit-mm-per-prompt": json.dumps({"image": settings.max_images, "video": 0}),
-        "--max-num-queued-reqs": str(settings.max_requests),
+        # vLLM counts the pieces of pages as well, which are part of a request of ours.
+        "--max-num-queued-reqs": str(settings.max_requests + MAX_PIECES),
         # vLLM's cache of prepared images loses step with the engine's when a request is refused or
         # given up after its image was prepared: the next request with that image is answered with
         # 500. Without it, new images are read as fast as with vLLM's 4 GiB (pages/s × 1.07 ± 0.04),

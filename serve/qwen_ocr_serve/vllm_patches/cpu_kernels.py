@@ -4,6 +4,10 @@ vLLM's build for CPUs holds C++ kernels for normalization and rotary embedding, 
 dozen PyTorch operators each: they are listed as kernels for GPUs. Importing this module registers
 them in place of vLLM 0.32's `RMSNorm` and `MRotaryEmbedding`, where vLLM takes implementations from
 others. Compiled models do not use them: the compiler makes its own out of the operators.
+
+They bring 1.17 times as many tokens/s to a single request of the bundled model and 1.08 times as
+many to 64 at once (`tests/bench/patches.py`: 211 and 180, 748 and 692; two cores of an AMD EPYC
+without AVX-512, best of two rounds).
 """
 
 from typing import Any

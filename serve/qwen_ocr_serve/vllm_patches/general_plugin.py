@@ -46,14 +46,6 @@ def _patch_cpu() -> None:
     if told is None:
         return
     threads = int(told)
-    if "attention_call" not in left_out:
-        from qwen_ocr_serve.vllm_patches import attention_call
-
-        attention_call.apply()
-    if "engine_output" not in left_out:
-        from qwen_ocr_serve.vllm_patches import engine_output
-
-        engine_output.apply()
     from qwen_ocr_serve.vllm_patches import forked_engine
 
     forked_engine.apply(threads)

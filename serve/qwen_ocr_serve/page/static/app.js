@@ -177,22 +177,9 @@ class App {
     element("file", HTMLElement).textContent = this.file?.name ?? "";
     element("choose", HTMLButtonElement).textContent = t(this.file ? "chooseOther" : "choose");
     this.preview.alt = t("pictureAlt", { name: this.file?.name ?? "" });
-    this.#renderShrunk();
     this.result.render();
     this.#renderBoxes();
     this.renderCode();
-  }
-
-  /** A model that reads blocks of text is not given a whole page without a word about it. */
-  #renderShrunk() {
-    const { picture } = this;
-    const note = element("shrunk", HTMLElement);
-    note.hidden =
-      !picture || this.config.family.reads_pages || picture.full[0] <= picture.size[0];
-    if (picture && !note.hidden) {
-      const [full, size] = [picture.full, picture.size].map((side) => side.join(" × "));
-      note.textContent = t("shrunk", { full, size });
-    }
   }
 
   renderCode() {

@@ -43,7 +43,8 @@ export async function prepare(file, name, family) {
   });
   /** @type {import("./family.js").Size} */
   const full = [bitmap.width, bitmap.height];
-  const size = fit(family, full);
+  // A page for a model that reads blocks is read in pieces by the server.
+  const size = family.reads_pages ? fit(family, full) : full;
   if (Math.max(...size) > family.max_aspect_ratio * Math.min(...size)) {
     throw new PageError("tooThin", {
       values: { width: full[0], height: full[1], ratio: family.max_aspect_ratio },

@@ -21,10 +21,6 @@ export const strings = {
   page: { en: "Page {page}", zh: "第 {page} 页" },
   pictureAlt: { en: "The picture to read: {name}", zh: "要识别的图片：{name}" },
 
-  shrunk: {
-    en: "Reduced from {full} to {size} pixels, the most that this model reads: small type may be misread. Crop the picture, or serve a larger model.",
-    zh: "图片已从 {full} 缩小到 {size} 像素（此模型的上限），小字可能识别错误。请裁剪图片，或部署更大的模型。",
-  },
 
   preset: { en: "What to read", zh: "识别什么" },
   prompt: { en: "Prompt", zh: "提示词" },

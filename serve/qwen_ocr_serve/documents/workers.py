@@ -1,0 +1,130 @@
+"""The processes that render and analyse pages, see `worker`: as many as the machine has room for.
+
+A page that breaks its process, or takes too long, costs that page and nothing else.
+"""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import NamedTuple
+
+from qwen_ocr_serve.documents.analysis import Analysis
+
+TIME_LIMIT = 30.0
+"""Seconds for one page: most take a third of one."""
+_PAGES = 500
+"""A process makes way for a new one after so many, so that what libraries leak goes with it."""
+_LINE = 2**22
+"""Bytes of an answer's first line, at most."""
+
+
+class PageError(Exception):
+    """A page that cannot be opened or analysed; the message says why."""
+
+
+class AnalysedPage(NamedTuple):
+    """What a process found on a page."""
+
+    analysis: Analysis
+    pieces: list[bytes]
+    """PNG files, in reading order."""
+    page_count: int
+    """Of the whole document."""
+
+
+class PageWorkers:
+    """Hands pages to processes, which it starts as they are needed."""
+
+    def __init__(self, count: int) -> None:
+        self._free: asyncio.LifoQueue[_Worker] = asyncio.LifoQueue()
+        for _ in range(count):
+            self._free.put_nowait(_Worker())
+
+    @classmethod
+    def for_machine(cls) -> "PageWorkers":
+        """As many processes as half of the cores, for the engine needs the others; at most 4."""
+        return cls(min(max(len(os.sched_getaffinity(0)) // 2, 1), 4))
+
+    async def analyse(
+        self, data: bytes, page: int = 0, dpi: float = 200.0, time_limit: float = TIME_LIMIT
+    ) -> AnalysedPage:
+        """Analyse a page, from 0, of a document. Raises `PageError`."""
+        worker = await self._free.get()
+        try:
+            return await worker.analyse(data, page, dpi, time_limit)
+        finally:
+            self._free.put_nowait(worker)
+
+
+class _Worker:
+    def __init__(self) -> None:
+        self._process: asyncio.subprocess.Process | None = None
+        self._pages = 0
+
+    async def analyse(self, data: bytes, page: int, dpi: float, limit: float) -> AnalysedPage:
+        process = await self._running()
+        self._pages += 1
+        task = json.dumps({"length": len(data), "page": page, "dpi": dpi})
+        done = False
+        try:
+            async with asyncio.timeout(limit):
+                answer = await _exchange(process, task.encode() + b"\n" + data)
+            done = True
+        except TimeoutError:
+            raise PageError(f"page {page} takes longer than {limit:g} s to analyse") from None
+        except (OSError, EOFError, ValueError) as exc:
+            raise PageError(f"page {page} cannot be analysed: it is damaged or too large") from exc
+        finally:
+            # Also when this is cancelled: an answer that nobody waits for is not the next one's.
+            if not done or self._pages >= _PAGES:
+                await self._end()
+        return answer
+
+    async def _running(self) -> asyncio.subprocess.Process:
+        if self._process is None or self._process.returncode is not None:
+            # Nothing else of the environment: it holds keys. One thread in each library.
+            names = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")
+            env = {name: os.environ[name] for name in names if name in os.environ}
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "qwen_ocr_serve.documents.worker"),
+                env=env | {"OMP_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"},
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+                limit=_LINE,
+            )
+            self._pages = 0
+        return self._process
+
+    async def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+
+async def _exchange(process: asyncio.subprocess.Process, task: bytes) -> AnalysedPage:
+    assert process.stdin is not None, "it was started with pipes"
+    assert process.stdout is not None, "it was started with pipes"
+    process.stdin.write(task)
+    await process.stdin.drain()
+    line = await process.stdout.readline()
+    if not line:
+        raise EOFError
+    answer = json.loads(line)
+    if "error" in answer:
+        raise PageError(answer["error"])
+    content = await process.stdout.readexactly(sum(answer["parts"]))
+    pieces = list(_split(content, answer["parts"]))
+    return AnalysedPage(Analysis.from_json(answer["analysis"]), pieces, answer["page_count"])
+
+
+def _split(content: bytes, lengths: list[int]) -> Iterator[bytes]:
+    start = 0
+    for length in lengths:
+        yield content[start : start + length]
+        start += length
