@@ -115,7 +115,7 @@ FAMILIES = (
         "mini",
         r"(^|[/_-])mini$",
         16,
-        min_tokens=256,
+        min_tokens=32,
         max_tokens=2048,
         budget=2048,
         reads_pages=False,

@@ -20,7 +20,9 @@ Row = list[Line]
 _GUTTER_WIDTH = 1.0
 """In heights of type, as all lengths here."""
 _GUTTER_HEIGHT = 8.0
-"""Between words of prose, white strips of three or four lines happen by chance."""
+_GUTTER_ROWS = 5
+"""On both sides of a gutter, at least: between words of prose, white strips that are four lines
+high happen by chance."""
 _MOST_GUTTERS = 40
 _DEEPEST = 12
 _ALIGNED = 0.6
@@ -79,6 +81,8 @@ def _find_gutter(lines: list[Line], height: float) -> _Gutter | None:
     candidates = sorted(_white_strips(lines, height), key=lambda gutter: -gutter.height)
     for gutter in candidates[:_MOST_GUTTERS]:
         left, right = rows_of(gutter.left), rows_of(gutter.right)
+        if min(len(left), len(right)) < _GUTTER_ROWS:
+            continue
         table = _aligned(left, right) >= _ALIGNED or _aligned(right, left) >= _ALIGNED
         if not table or (_is_prose(left, height, -1) and _is_prose(right, height, 0)):
             return gutter

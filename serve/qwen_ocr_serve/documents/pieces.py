@@ -16,7 +16,7 @@ from qwen_ocr_serve.documents.columns import Row
 from qwen_ocr_serve.documents.ink import Grey
 from qwen_ocr_serve.documents.lines import Box, Run, extent
 
-TYPE_HEIGHT = 24.0
+TYPE_HEIGHT = 18.0
 """Pixels that the type of a piece is high."""
 _WIDTH = 24.0
 """The widest piece, in heights of type: some 45 characters."""
