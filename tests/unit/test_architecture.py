@@ -113,4 +113,4 @@ def test_every_folder_has_its_place() -> None:
 
 @pytest.mark.parametrize("module", sorted(_MODULES))
 def test_modules_are_short(module: str) -> None:
-    assert len(_MODULES[module].read_text().splitlines()) <= 265
+    assert len(_MODULES[module].read_text().splitlines()) <= 275

@@ -20,7 +20,7 @@ from vllm.entrypoints.serve.engine.protocol import ErrorResponse
 from vllm.entrypoints.serve.utils.api_utils import load_aware_call, with_cancellation
 from vllm.entrypoints.serve.utils.orca_metrics import metrics_header
 
-from qwen_ocr_serve.api import page_reader
+from qwen_ocr_serve.api import page_answers, page_reader
 from qwen_ocr_serve.api.assessment import assess
 
 
@@ -32,7 +32,7 @@ async def answer_chat(request: ChatCompletionRequest, raw_request: Request) -> R
     data = await page_reader.page_of(request)
     if data is not None and request.stream:
         page = await page_reader.analyse(data)
-        events = page_reader.answer_stream(request, raw_request.app.state, page)
+        events = page_answers.answer_stream(request, raw_request.app.state, page)
         return StreamingResponse(events, media_type="text/event-stream")
     if data is not None:
         return cast("Response", await _read_page(request, raw_request, data))
@@ -49,7 +49,7 @@ async def read_image(
     data = await page_reader.page_of(request)
     state = raw_request.app.state
     if data is not None:
-        return await page_reader.answer_whole(request, state, await page_reader.analyse(data))
+        return await page_answers.answer_whole(request, state, await page_reader.analyse(data))
     answer: ChatCompletionResponse | ErrorResponse
     answer = await state.openai_serving_chat.create_chat_completion(request, raw_request)
     return answer
@@ -58,7 +58,7 @@ async def read_image(
 @with_cancellation  # type: ignore[untyped-decorator]  # vLLM leaves it without types
 async def _read_page(request: ChatCompletionRequest, raw_request: Request, data: bytes) -> Response:
     page = await page_reader.analyse(data)
-    answer = await page_reader.answer_whole(request, raw_request.app.state, page)
+    answer = await page_answers.answer_whole(request, raw_request.app.state, page)
     assessment = assess(answer.choices[0])
     if not request.logprobs:
         answer.choices[0].logprobs = None

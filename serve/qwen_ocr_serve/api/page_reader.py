@@ -6,33 +6,24 @@ and `/v1/ocr`.
 
 import asyncio
 import base64
-import time
 import uuid
-from collections.abc import AsyncIterator, Mapping
-from contextlib import aclosing
+from collections.abc import Mapping
 from functools import cache
 from http import HTTPStatus
 from typing import Any
 
 from starlette.datastructures import State
-from vllm.entrypoints.generate.base.protocol import DeltaMessage
 from vllm.entrypoints.openai.chat_completion.protocol import (
-    ChatCompletionLogProbs,
-    ChatCompletionLogProbsContent,
     ChatCompletionRequest,
     ChatCompletionResponse,
-    ChatCompletionResponseChoice,
-    ChatCompletionResponseStreamChoice,
-    ChatCompletionStreamResponse,
-    ChatMessage,
 )
-from vllm.entrypoints.serve.engine.protocol import ErrorResponse, UsageInfo
+from vllm.entrypoints.serve.engine.protocol import ErrorResponse
 
 from qwen_ocr.confidence import Token
 from qwen_ocr.repetition import SERVER_DETECTION
-from qwen_ocr_serve.documents.reading import Answer, read_pieces
+from qwen_ocr_serve.documents.reading import Answer
 from qwen_ocr_serve.documents.workers import AnalysedPage, PageError, PageWorkers
-from qwen_ocr_serve.http.errors import APIError, internal_error
+from qwen_ocr_serve.http.errors import APIError
 from qwen_ocr_serve.http.vllm_errors import from_answer
 from qwen_ocr_serve.images.connector import load_bytes, size_of
 from qwen_ocr_serve.models.serving import served_family
@@ -88,10 +79,23 @@ async def page_of(request: ChatCompletionRequest) -> bytes | None:
     return data if family.fit(size) != size else None
 
 
-async def analyse(data: bytes, page: int = 0, dpi: float = 200.0) -> AnalysedPage:
-    """The analysis of a page, from 0, of a document. Raises `APIError`."""
+async def page_count(data: bytes) -> int:
+    """How many pages a document has. Raises `APIError` for what is none."""
     try:
-        analysed = await page_workers().analyse(data, page, dpi)
+        return await page_workers().count(data)
+    except PageError as exc:
+        raise APIError(HTTPStatus.BAD_REQUEST.value, "invalid_document", str(exc)) from exc
+
+
+async def analyse(
+    data: bytes, page: int = 0, dpi: float = 200.0, *, whole: bool = False
+) -> AnalysedPage:
+    """The analysis of a page, from 0, of a document; `whole` leaves it in one piece.
+
+    Raises `APIError`.
+    """
+    try:
+        analysed = await page_workers().analyse(data, page, dpi, whole=whole)
     except PageError as exc:
         raise APIError(HTTPStatus.BAD_REQUEST.value, "invalid_image", str(exc)) from exc
     if len(analysed.pieces) > _MOST_PIECES:
@@ -103,12 +107,16 @@ async def analyse(data: bytes, page: int = 0, dpi: float = 200.0) -> AnalysedPag
 class PieceReader:
     """Asks vLLM for the text of a piece as the request asks for that of its image."""
 
-    def __init__(self, request: ChatCompletionRequest, state: State) -> None:
+    def __init__(
+        self, request: ChatCompletionRequest, state: State, *, whole: bool = False
+    ) -> None:
+        """`whole` says that a piece is a whole page, whose text may be long."""
         self._request = request
         self._chat = state.openai_serving_chat
         self._part = image_part(request.messages)
-        limits = (request.max_completion_tokens, request.max_tokens, _LONGEST_PIECE)
-        self._max_tokens = min(limit for limit in limits if limit is not None)
+        longest = None if whole else _LONGEST_PIECE
+        limits = (request.max_completion_tokens, request.max_tokens, longest)
+        self._max_tokens = min((limit for limit in limits if limit is not None), default=None)
 
     async def __call__(self, piece: bytes) -> Answer:
         """Read one piece, a PNG file. Raises `APIError`."""
@@ -160,128 +168,3 @@ def _detection() -> Any:
         {"messages": [], "repetition_detection": SERVER_DETECTION}
     )
     return request.repetition_detection
-
-
-class _Progress:
-    """Counts what an answer in pieces comes to, and ends it at the caller's limit of tokens."""
-
-    def __init__(self, request: ChatCompletionRequest) -> None:
-        limits = (request.max_completion_tokens, request.max_tokens)
-        self._left = min((limit for limit in limits if limit is not None), default=None)
-        self.usage = UsageInfo(prompt_tokens=0, completion_tokens=0, total_tokens=0)
-        self.finish_reason = "stop"
-
-    def take(self, answer: Answer, joint: str) -> tuple[str, list[ChatCompletionLogProbsContent]]:
-        """The text and the tokens that a piece adds."""
-        if answer.finish_reason != "stop":
-            self.finish_reason = answer.finish_reason
-        tokens = [*_spelling(answer), *([_joint_token(joint)] if joint else [])]
-        text = answer.text + joint
-        if self._left is not None:
-            if len(tokens) > self._left:
-                tokens = tokens[: self._left]
-                spelt = b"".join(bytes(token.bytes or ()) for token in tokens)
-                text, self.finish_reason = spelt.decode("utf-8", "ignore"), "length"
-            self._left -= len(tokens)
-        self.usage.prompt_tokens += answer.prompt_tokens
-        self.usage.completion_tokens = (self.usage.completion_tokens or 0) + len(tokens)
-        self.usage.total_tokens = self.usage.prompt_tokens + self.usage.completion_tokens
-        return text, tokens
-
-    @property
-    def full(self) -> bool:
-        """Whether the caller's limit has been reached."""
-        return self._left == 0
-
-
-def _spelling(answer: Answer) -> list[ChatCompletionLogProbsContent]:
-    """The tokens that spell the text of a piece, without the end marker."""
-    spelt, kept = 0, []
-    for token in answer.raw:
-        if spelt >= len(answer.text.encode()):
-            break
-        kept.append(token)
-        spelt += len(token.bytes or ())
-    return kept
-
-
-def _joint_token(joint: str) -> ChatCompletionLogProbsContent:
-    return ChatCompletionLogProbsContent(token=joint, logprob=0.0, bytes=list(joint.encode()))
-
-
-async def answer_whole(
-    request: ChatCompletionRequest, state: State, page: AnalysedPage
-) -> ChatCompletionResponse:
-    """The answer about a page, as vLLM would have given it. Raises `APIError`."""
-    progress = _Progress(request)
-    text, tokens = "", []
-    async with aclosing(read_pieces(page, PieceReader(request, state))) as answers:
-        async for answer, joint in answers:
-            more, added = progress.take(answer, joint)
-            text += more
-            tokens += added
-            if progress.full:
-                break
-    choice = ChatCompletionResponseChoice(
-        index=0,
-        message=ChatMessage(role="assistant", content=text),
-        logprobs=ChatCompletionLogProbs(content=tokens),
-        finish_reason=progress.finish_reason,
-    )
-    return ChatCompletionResponse(
-        id=f"chatcmpl-{request.request_id}",
-        model=_model(state),
-        choices=[choice],
-        usage=progress.usage,
-    )
-
-
-async def answer_stream(
-    request: ChatCompletionRequest, state: State, page: AnalysedPage
-) -> AsyncIterator[str]:
-    """The answer about a page as server-sent events, a piece each, in reading order."""
-    progress = _Progress(request)
-    common: dict[str, Any] = {
-        "id": f"chatcmpl-{request.request_id}",
-        "created": int(time.time()),
-        "model": _model(state),
-    }
-
-    def event(delta: DeltaMessage, **more: Any) -> str:
-        choice = ChatCompletionResponseStreamChoice(index=0, delta=delta, **more)
-        return _event(ChatCompletionStreamResponse(choices=[choice], **common))
-
-    yield event(DeltaMessage(role="assistant", content=""))
-    try:
-        async with aclosing(read_pieces(page, PieceReader(request, state))) as answers:
-            async for answer, joint in answers:
-                text, tokens = progress.take(answer, joint)
-                logprobs = ChatCompletionLogProbs(content=tokens) if request.logprobs else None
-                yield event(DeltaMessage(content=text), logprobs=logprobs)
-                if progress.full:
-                    break
-    except Exception as exc:  # noqa: BLE001  # half an answer: an event is all that can tell
-        error = exc if isinstance(exc, APIError) else internal_error()
-        yield _error_event(error)
-    else:
-        yield event(DeltaMessage(), finish_reason=progress.finish_reason)
-        if request.stream_options and request.stream_options.include_usage:
-            usage = ChatCompletionStreamResponse(choices=[], usage=progress.usage, **common)
-            yield _event(usage)
-    yield "data: [DONE]\n\n"
-
-
-def _event(content: ChatCompletionStreamResponse) -> str:
-    return f"data: {content.model_dump_json(exclude_unset=True)}\n\n"
-
-
-def _error_event(error: APIError) -> str:
-    body = ErrorResponse.model_validate(
-        {"error": {"message": error.message, "type": error.code, "code": error.status}}
-    )
-    return f"data: {body.model_dump_json()}\n\n"
-
-
-def _model(state: State) -> str:
-    name: str = state.openai_serving_models.base_model_paths[0].name
-    return name

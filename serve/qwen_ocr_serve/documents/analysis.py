@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,10 @@ _OTHER_SIZE = 1.45
 _TITLE = 1.2
 """So many times as high as the page's, the type of a title, at least."""
 _TITLE_ROWS = 2
+_FULL = 0.7
+"""Part of a block's width that a line of running text fills, at least."""
+_WIDE_GAP = 2.5
+"""In heights of type: wider than between words."""
 _PICTURE_SIDE = 0.04
 """Part of the page's shorter side below which a picture is a speck."""
 
@@ -32,11 +37,13 @@ class Block:
     """A paragraph, a title or a picture."""
 
     kind: str
-    """`text`, `title` or `image`."""
+    """`text`, `title`, `image`, or `page` for all of it."""
     box: Box
     """In pixels of the upright page."""
     rows: tuple[int, ...]
     """How many pieces each of its rows has."""
+    prose: bool = True
+    """Whether its rows are lines of running text, and not entries of a list or table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +68,7 @@ class Analysis:
     def from_json(cls, content: dict[str, Any]) -> "Analysis":
         """What `as_json` gave."""
         blocks = tuple(
-            Block(block["kind"], tuple(block["box"]), tuple(block["rows"]))
+            Block(**{**block, "box": tuple(block["box"]), "rows": tuple(block["rows"])})
             for block in content["blocks"]
         )
         return cls(**{**content, "blocks": blocks})
@@ -80,6 +87,16 @@ def upright(image: Image.Image) -> tuple[Grey, int, float]:
         skew, Image.Resampling.BICUBIC, fillcolor=int(np.median(border))
     )
     return np.asarray(level), turned, skew
+
+
+def turn(image: Image.Image) -> tuple[Analysis, list[bytes]]:
+    """The page turned upright, in one piece, with its colours."""
+    turned = find_turn(np.asarray(image.convert("L")))
+    page = image.convert("RGB").rotate(turned, expand=True)
+    buffer = io.BytesIO()
+    page.save(buffer, "PNG", compress_level=1)
+    block = Block("page", (0, 0, *page.size), (1,), prose=False)
+    return Analysis(*page.size, turned, 0.0, (block,)), [buffer.getvalue()]
 
 
 def analyse(image: Image.Image) -> tuple[Analysis, list[bytes]]:
@@ -101,13 +118,26 @@ def analyse(image: Image.Image) -> tuple[Analysis, list[bytes]]:
             height = float(np.median([_height(row) for row in rows]))
             title = height >= _TITLE * found.height and len(rows) <= _TITLE_ROWS
             box = extent(line for row in rows for line in row)
-            blocks.append(Block("title" if title else "text", box, tuple(counts)))
+            kind = "title" if title else "text"
+            blocks.append(Block(kind, box, tuple(counts), _is_prose(rows, box, height)))
     least = _PICTURE_SIDE * min(page.shape)
     for box in found.pictures:
         if min(box[2] - box[0], box[3] - box[1]) >= least:
             _insert(blocks, Block("image", box, ()))
     height_, width = page.shape
     return Analysis(width, height_, turned, skew, tuple(blocks)), images
+
+
+def _is_prose(rows: list[Row], box: Box, height: float) -> bool:
+    """Whether the rows, but for the last, are full from edge to edge, without wide gaps."""
+    left, _, right, _ = box
+    for row in rows[:-1]:
+        letters = sorted(letter for line in row for letter in line.letters)
+        gaps = [b[0] - a[1] for a, b in pairwise(letters)]
+        white = sum(gap for gap in gaps if gap > _WIDE_GAP * height)
+        if row[-1].right - row[0].left - white < _FULL * (right - left):
+            return False
+    return True
 
 
 def _height(row: Row) -> float:

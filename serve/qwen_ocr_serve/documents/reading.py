@@ -41,6 +41,8 @@ class ReadBlock:
     box: Box
     text: str
     """Rows on lines of their own; empty for a picture."""
+    prose: bool
+    """Whether the rows are lines of running text."""
     confidence: float | None
 
 
@@ -69,12 +71,19 @@ class ReadPage:
 
     @property
     def markdown(self) -> str:
-        """Titles as headings, paragraphs without their line breaks."""
+        """Titles as headings, running text without its line breaks, other rows with theirs."""
         parts = []
         for block in self.blocks:
-            flowing = " ".join(block.text.split())
-            if flowing:
-                parts.append(f"# {flowing}" if block.kind == "title" else flowing)
+            if not block.text:
+                continue
+            if block.kind == "title":
+                parts.append("# " + " ".join(block.text.split()))
+            elif block.prose:
+                parts.append(" ".join(block.text.split()))
+            elif block.kind == "page":
+                parts.append(block.text)
+            else:
+                parts.append("  \n".join(block.text.splitlines()))  # Markdown's line break
         return "\n\n".join(parts)
 
 
@@ -122,6 +131,7 @@ def put_together(analysis: Analysis, answers: Iterable[tuple[Answer, str]]) -> R
         for answer, joint in islice(waiting, sum(block.rows)):
             text += answer.text + joint
             of_block += words_of(answer.text, answer.tokens)
-        blocks.append(ReadBlock(block.kind, block.box, text.strip(), mean_confidence(of_block)))
+        confidence = mean_confidence(of_block)
+        blocks.append(ReadBlock(block.kind, block.box, text.strip(), block.prose, confidence))
         words += of_block
     return ReadPage(analysis, tuple(blocks), tuple(words))

@@ -1,8 +1,9 @@
 """A process that renders and analyses pages, one after the other, until its input ends.
 
-A task is a line of JSON, `{"length", "page", "dpi"}`, and the document's bytes; `page` counts from
-0. An answer is a line of JSON, `{"analysis", "page_count", "parts"}` or `{"error"}`, and as many
-bytes as `parts` says: the pieces of the page as PNG files.
+A task is a line of JSON, `{"length", "page", "dpi", "whole"}`, and the document's bytes; `page`
+counts from 0, and is null to count the pages. An answer is a line of JSON, `{"analysis",
+"page_count", "parts"}` or `{"error"}`, and as many bytes as `parts` says: the pieces of the page as
+PNG files, or one for all of it if it is to stay `whole`.
 
 Documents are written by strangers and read by large C and C++ libraries. So this process knows no
 secrets, writes no file and has a limit on its memory; `workers` ends it when it takes too long.
@@ -21,7 +22,7 @@ from qwen_ocr.errors import ImageError, OCRError, PDFError
 from qwen_ocr.images import MAX_PIXELS, tiff_pages
 from qwen_ocr.pdf import PDF
 from qwen_ocr.sources import is_pdf
-from qwen_ocr_serve.documents.analysis import analyse
+from qwen_ocr_serve.documents.analysis import analyse, turn
 
 MEMORY = 4 * 2**30
 """Bytes of address space, most of it the libraries'."""
@@ -43,9 +44,13 @@ def main() -> None:
         parts: list[bytes] = []
         answer: dict[str, Any]
         try:
-            image, count = open_page(tasks.read(task["length"]), task["page"], task["dpi"])
-            analysis, parts = analyse(image)
-            answer = {"analysis": analysis.as_json(), "page_count": count}
+            data = tasks.read(task["length"])
+            if task["page"] is None:
+                answer = {"page_count": count_pages(data)}
+            else:
+                image, count = open_page(data, task["page"], task["dpi"])
+                analysis, parts = turn(image) if task["whole"] else analyse(image)
+                answer = {"analysis": analysis.as_json(), "page_count": count}
         except OCRError as exc:
             answer = {"error": str(exc)}
         except MemoryError:
@@ -53,6 +58,14 @@ def main() -> None:
         answer["parts"] = [len(part) for part in parts]
         answers.write(json.dumps(answer).encode() + b"\n" + b"".join(parts))
         answers.flush()
+
+
+def count_pages(data: bytes) -> int:
+    """How many pages a document has. Raises `PDFError` or `ImageError`."""
+    if is_pdf(data):
+        with PDF(_Document(data)) as pdf:
+            return pdf.page_count
+    return open_page(data, 0, 0)[1]
 
 
 def open_page(data: bytes, number: int, dpi: float) -> tuple[Image.Image, int]:

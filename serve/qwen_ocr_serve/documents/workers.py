@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from qwen_ocr_serve.documents.analysis import Analysis
 
@@ -49,12 +49,39 @@ class PageWorkers:
         return cls(min(max(len(os.sched_getaffinity(0)) // 2, 1), 4))
 
     async def analyse(
-        self, data: bytes, page: int = 0, dpi: float = 200.0, time_limit: float = TIME_LIMIT
+        self,
+        data: bytes,
+        page: int = 0,
+        dpi: float = 200.0,
+        *,
+        whole: bool = False,
+        time_limit: float = TIME_LIMIT,
     ) -> AnalysedPage:
-        """Analyse a page, from 0, of a document. Raises `PageError`."""
+        """Analyse a page, from 0, of a document; `whole` turns it upright only, in one piece.
+
+        Raises `PageError`.
+        """
+        task = {"page": page, "dpi": dpi, "whole": whole}
+        answer, content = await self._answer(data, task, time_limit)
+        pieces = list(_split(content, answer["parts"]))
+        return AnalysedPage(Analysis.from_json(answer["analysis"]), pieces, answer["page_count"])
+
+    async def count(self, data: bytes) -> int:
+        """How many pages a document has. Raises `PageError`."""
+        answer, _ = await self._answer(data, {"page": None}, TIME_LIMIT)
+        return int(answer["page_count"])
+
+    async def close(self) -> None:
+        """End the processes that wait for work; they also end with this one."""
+        while not self._free.empty():
+            await self._free.get_nowait().end()
+
+    async def _answer(
+        self, data: bytes, task: dict[str, Any], time_limit: float
+    ) -> tuple[dict[str, Any], bytes]:
         worker = await self._free.get()
         try:
-            return await worker.analyse(data, page, dpi, time_limit)
+            return await worker.answer(data, task, time_limit)
         finally:
             self._free.put_nowait(worker)
 
@@ -64,23 +91,27 @@ class _Worker:
         self._process: asyncio.subprocess.Process | None = None
         self._pages = 0
 
-    async def analyse(self, data: bytes, page: int, dpi: float, limit: float) -> AnalysedPage:
+    async def answer(
+        self, data: bytes, task: dict[str, Any], limit: float
+    ) -> tuple[dict[str, Any], bytes]:
         process = await self._running()
         self._pages += 1
-        task = json.dumps({"length": len(data), "page": page, "dpi": dpi})
+        line = json.dumps({**task, "length": len(data)}).encode() + b"\n"
         done = False
         try:
             async with asyncio.timeout(limit):
-                answer = await _exchange(process, task.encode() + b"\n" + data)
+                answer = await _exchange(process, line + data)
             done = True
         except TimeoutError:
-            raise PageError(f"page {page} takes longer than {limit:g} s to analyse") from None
+            raise PageError(f"the page takes longer than {limit:g} s to analyse") from None
         except (OSError, EOFError, ValueError) as exc:
-            raise PageError(f"page {page} cannot be analysed: it is damaged or too large") from exc
+            raise PageError("the page cannot be analysed: it is damaged or too large") from exc
         finally:
             # Also when this is cancelled: an answer that nobody waits for is not the next one's.
             if not done or self._pages >= _PAGES:
-                await self._end()
+                await self.end()
+        if "error" in answer[0]:
+            raise PageError(answer[0]["error"])
         return answer
 
     async def _running(self) -> asyncio.subprocess.Process:
@@ -99,7 +130,7 @@ class _Worker:
             self._pages = 0
         return self._process
 
-    async def _end(self) -> None:
+    async def end(self) -> None:
         process, self._process = self._process, None
         if process is not None:
             with suppress(ProcessLookupError):
@@ -107,7 +138,9 @@ class _Worker:
             await process.wait()
 
 
-async def _exchange(process: asyncio.subprocess.Process, task: bytes) -> AnalysedPage:
+async def _exchange(
+    process: asyncio.subprocess.Process, task: bytes
+) -> tuple[dict[str, Any], bytes]:
     assert process.stdin is not None, "it was started with pipes"
     assert process.stdout is not None, "it was started with pipes"
     process.stdin.write(task)
@@ -116,11 +149,7 @@ async def _exchange(process: asyncio.subprocess.Process, task: bytes) -> Analyse
     if not line:
         raise EOFError
     answer = json.loads(line)
-    if "error" in answer:
-        raise PageError(answer["error"])
-    content = await process.stdout.readexactly(sum(answer["parts"]))
-    pieces = list(_split(content, answer["parts"]))
-    return AnalysedPage(Analysis.from_json(answer["analysis"]), pieces, answer["page_count"])
+    return answer, await process.stdout.readexactly(sum(answer["parts"]))
 
 
 def _split(content: bytes, lengths: list[int]) -> Iterator[bytes]:

@@ -241,15 +241,14 @@ def test_large_photo_is_shrunk_and_stays_jpeg() -> None:
     assert shown(encoded(Image.new("L", (4000, 3000)), "WEBP")).format == "PNG"
 
 
-def test_a_page_is_not_shrunk_unasked_for_a_model_that_reads_blocks() -> None:
+def test_a_page_goes_as_it_is_to_the_server_of_a_model_that_reads_blocks() -> None:
     page = encoded(Image.new("L", (1240, 1754), 255), "PNG")  # A4 at 150 dpi
     mini = family_of("mini")
-    with pytest.raises(
-        ImageError, match=r"1240×1754 .* crop it to a block of text, or serve a larger"
-    ):
-        sent(page, mini)
+    assert sent(page, mini) == page
     shrunk = Image.open(io.BytesIO(sent(page, mini, max_tokens=2048)))
     assert 0.95 * 2048 * 16**2 < shrunk.width * shrunk.height <= 2048 * 16**2
+    with pytest.raises(ImageError, match=r"1240×1754 .* without our server"):
+        to_url(load_image(page), mini, enlarge=True)
 
 
 @pytest.mark.parametrize(
