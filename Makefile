@@ -73,9 +73,11 @@ train: $(STAMP) ## train the bundled model anew, for hours; stops and resumes at
 MODEL ?= mini
 REPORT ?= runs/eval
 
-eval: $(STAMP) ## error rates of the bundled model and of two other engines on tests/evaluation
+eval: $(STAMP) ## error rates of the bundled model and of two other engines, on blocks and pages
 	@$(BIN)/python -m qwen_ocr_serve.cli.evaluate $(MODEL) tests/evaluation -o $(REPORT) \
 		--restart --baseline tesseract --baseline rapidocr
+	@$(BIN)/python -m qwen_ocr_serve.cli.evaluate $(MODEL) tests/evaluation/pages -o $(REPORT)-pages \
+		--restart --baseline tesseract:psm=1 --baseline rapidocr
 
 clean: ## remove .venv and all caches
 	rm -rf $(VENV) $(UNIT_VENV) .mypy_cache .pytest_cache .ruff_cache dist

@@ -1,10 +1,17 @@
-"""Looks at what other callers get while a test does something to the server."""
+"""Looks at what other callers get while a test does something to the server.
 
+They are a process of their own, this module as a program, so that what the test itself has to do,
+hundreds of megabytes at times, does not count as waiting.
+"""
+
+import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from typing import Any
 
 import httpx2
 
@@ -15,29 +22,38 @@ MOST_OTHER = 3.0
 _PAUSE = 0.1
 
 
-@dataclass
-class Waits:
-    """Seconds of each answer that others got, and what was no good answer."""
-
-    health: list[float] = field(default_factory=list)
-    others: list[float] = field(default_factory=list)
-    wrong: list[str] = field(default_factory=list)
-    alone: float = 0.0
-
-    def check(self) -> None:
-        """Nobody waited long, and everybody was answered."""
-        assert not self.wrong
-        assert max(self.health) < MOST_HEALTH
-        assert max(self.others) < self.alone + MOST_OTHER
-
-
 @contextmanager
-def others_served(base_url: str, request: dict[str, object]) -> Iterator[Waits]:
+def others_served(base_url: str, request: dict[str, object]) -> Iterator[None]:
     """Ask for `/health` and send `request` again and again during the block, and check at its end.
 
     `request` is a chat request of another caller.
     """
-    waits = Waits()
+    command = [sys.executable, __file__, base_url]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(request) + "\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "ready\n"
+        try:
+            yield
+            time.sleep(3 * _PAUSE)  # what the last request left behind
+        finally:
+            process.stdin.close()
+        waits: dict[str, Any] = json.loads(process.stdout.read())
+    assert not waits["wrong"]
+    assert max(waits["health"]) < MOST_HEALTH
+    assert max(waits["others"]) < waits["alone"] + MOST_OTHER
+
+
+def main() -> None:
+    """Ask until standard input ends, and then print how long each answer took."""
+    base_url, request = sys.argv[1], json.loads(sys.stdin.readline())
+    health: list[float] = []
+    others: list[float] = []
+    wrong: list[str] = []
     stop = threading.Event()
 
     def ask(send: Callable[[httpx2.Client], httpx2.Response], found: list[float]) -> None:
@@ -47,10 +63,10 @@ def others_served(base_url: str, request: dict[str, object]) -> Iterator[Waits]:
                 try:
                     response = send(client)
                 except httpx2.HTTPError as exc:
-                    waits.wrong.append(repr(exc))
+                    wrong.append(repr(exc))
                 else:
                     if response.status_code != 200:
-                        waits.wrong.append(response.text)
+                        wrong.append(response.text)
                 found.append(time.perf_counter() - began)
 
     def chat(client: httpx2.Client) -> httpx2.Response:
@@ -60,18 +76,20 @@ def others_served(base_url: str, request: dict[str, object]) -> Iterator[Waits]:
         chat(client)
         began = time.perf_counter()
         chat(client)
-        waits.alone = time.perf_counter() - began
+        alone = time.perf_counter() - began
     threads = [
-        threading.Thread(target=ask, args=(lambda client: client.get("/health"), waits.health)),
-        threading.Thread(target=ask, args=(chat, waits.others)),
+        threading.Thread(target=ask, args=(lambda client: client.get("/health"), health)),
+        threading.Thread(target=ask, args=(chat, others)),
     ]
     for thread in threads:
         thread.start()
-    try:
-        yield waits
-        time.sleep(3 * _PAUSE)  # what the last request left behind
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-    waits.check()
+    print("ready", flush=True)
+    sys.stdin.read()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    print(json.dumps({"alone": alone, "health": health, "others": others, "wrong": wrong}))
+
+
+if __name__ == "__main__":
+    main()
