@@ -17,7 +17,7 @@ from qwen_ocr_serve.launch import machine
 from qwen_ocr_serve.launch.installation import Installation, LaunchError
 from qwen_ocr_serve.launch.launcher import Launch, build_launch, check
 from qwen_ocr_serve.launch.precision import SPIN_COUNT, SPIN_VARIABLE, UNMEASURED, Choice
-from qwen_ocr_serve.settings import BUNDLED_MODEL_PATH, ServeSettings
+from qwen_ocr_serve.settings import BUNDLED_MODEL_PATH, MAX_PIECES, ServeSettings
 from qwen_ocr_serve.vllm_patches import ENGINE_THREADS
 
 CPU = Installation(cpu=True, torchvision_differs=True)
@@ -71,7 +71,7 @@ def test_every_setting_reaches_vllm() -> None:
         "--max-model-len": "4096",
         "--limit-mm-per-prompt": '{"image": 2, "video": 0}',
         "--mm-processor-cache-gb": "0",
-        "--max-num-queued-reqs": "64",
+        "--max-num-queued-reqs": str(64 + MAX_PIECES),
         "--kv-cache-memory-bytes": str(2**29),
         "--shutdown-timeout": "7",
         "--structured-outputs-config": '{"backend": "guidance", "disable_any_whitespace": true}',
