@@ -1,8 +1,13 @@
-"""Ports and processes, for tests."""
+"""Ports, processes and what is installed, for tests."""
 
 import os
 import random
 import socket
+from importlib.util import find_spec
+
+import pytest
+
+needs_vllm = pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed")
 
 
 def consecutive_ports(count: int) -> int:

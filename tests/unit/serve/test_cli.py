@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from tests.machine import needs_vllm
 from typer.testing import CliRunner, Result
 
 from qwen_ocr_serve.cli.app import app
@@ -34,6 +35,7 @@ def test_every_setting_is_an_option_with_its_variable() -> None:
         assert f"QWEN_OCR_{name.upper()}" in output
 
 
+@needs_vllm
 def test_dry_run_prints_the_command_and_starts_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -134,6 +136,7 @@ def test_a_terminal_gets_a_few_lines_and_the_log_a_file(
     assert started[0].argv[2] == SERVER_MODULE
 
 
+@needs_vllm
 def test_options_win_over_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QWEN_OCR_PORT", "1")
     monkeypatch.setenv("QWEN_OCR_MAX_IMAGES", "3")

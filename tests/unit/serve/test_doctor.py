@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.machine import needs_vllm
 from typer.testing import CliRunner, Result
 
 from qwen_ocr_serve.cli import checks
@@ -52,6 +53,7 @@ def answering(health: object, models_status: int = 200) -> Iterator[int]:
             thread.join()
 
 
+@needs_vllm
 def test_a_machine_that_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     monkeypatch.setattr(machine, "free_memory_gib", lambda: 16.0)  # other tests may be using it

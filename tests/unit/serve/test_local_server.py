@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+from tests.machine import needs_vllm
 
 from qwen_ocr_serve.launch.local_server import LocalServer
 
 
+@needs_vllm
 def test_the_env_file_of_the_current_directory_is_not_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

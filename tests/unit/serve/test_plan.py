@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tests.machine import needs_vllm
 from typer.testing import CliRunner, Result
 
 from qwen_ocr.families import QWEN3_VL, family_of
@@ -136,6 +137,7 @@ def test_it_prints_the_calculation_and_the_command() -> None:
     assert command == "qwen-ocr serve --model Qwen/Qwen3-VL-8B-Instruct-FP8"
 
 
+@needs_vllm
 def test_the_command_is_one_that_serve_takes() -> None:
     model = ("--model", "Qwen/Qwen3-VL-32B-Instruct")
     result = run(*model, "--gpu-memory", "80", "--gpus", "2", "--fp8-kv-cache")

@@ -23,7 +23,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
-from tests.machine import consecutive_ports, group_exists
+from tests.machine import consecutive_ports, group_exists, needs_vllm
 from typer.testing import CliRunner
 
 from qwen_ocr_serve.cli.app import app
@@ -115,6 +115,7 @@ def refusal(result: subprocess.CompletedProcess[str]) -> str:
     return line
 
 
+@needs_vllm
 @needs_haproxy
 def test_taken_ports_and_missing_keys_are_refused_at_once() -> None:
     port = consecutive_ports(3)
@@ -142,6 +143,7 @@ def test_haproxy_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch, tmp_pa
         balancer.launch(ServeSettings(replicas=2), tmp_path, {"PATH": str(tmp_path)})
 
 
+@needs_vllm
 @needs_haproxy
 def test_dry_run_prints_the_commands_and_the_servers() -> None:
     arguments = ["serve", "--replicas", "2", "--port", "9000", "--dry-run"]
