@@ -34,7 +34,7 @@ test: $(STAMP) ## run all tests, with a real server
 
 # In an environment of its own, without torch and vLLM, where there is no .venv yet.
 unit: $(if $(wildcard $(STAMP)),,$(UNIT_STAMP)) ## run the tests that need neither torch nor vLLM, in seconds
-	@$(if $(wildcard $(STAMP)),$(BIN),$(UNIT_VENV)/bin)/python -m pytest tests/unit
+	@$(if $(wildcard $(STAMP)),$(BIN),$(UNIT_VENV)/bin)/python -m pytest --numprocesses 4 tests/unit
 
 lint: $(STAMP) $(TSC) ## check style, formatting and types
 	@$(BIN)/ruff check .
