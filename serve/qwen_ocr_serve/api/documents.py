@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Annotated, Any
 
@@ -46,7 +46,7 @@ class _Reader:
         body = wire_body(build_request(model, "data:image/png;base64,", prompt))
         self._chat = ChatCompletionRequest.model_validate(body)
 
-    async def pages(self) -> AsyncIterator[dict[str, Any]]:
+    async def pages(self) -> AsyncGenerator[dict[str, Any], None]:
         """Each page as it is answered, in order. A page that fails is there with its error."""
         tasks: list[asyncio.Task[dict[str, Any]]] = []
         waiting = iter(self._numbers)
@@ -169,8 +169,10 @@ async def read_document(job: Annotated[Job, Depends(read_job)], raw_request: Req
 async def _events(reader: _Reader, about: dict[str, Any]) -> AsyncIterator[str]:
     """A page each, then what is about all of them, then the end."""
     try:
-        async for page in reader.pages():
-            yield f"data: {json.dumps(page, ensure_ascii=False)}\n\n"
+        # Closed at once when the caller goes away, so that no further page is read.
+        async with aclosing(reader.pages()) as pages:
+            async for page in pages:
+                yield f"data: {json.dumps(page, ensure_ascii=False)}\n\n"
         yield f"data: {json.dumps(about)}\n\n"
     except Exception:  # noqa: BLE001  # half an answer: an event is all that can tell
         error = internal_error()

@@ -1,1 +1,1 @@
-"""PDFs: their pages as images, rendered in processes of their own."""
+"""Documents: pages rendered and turned upright, their lines in reading order, read in pieces."""

@@ -37,7 +37,7 @@ class ReadBlock:
     """A block of a page with its text."""
 
     kind: str
-    """`text`, `title` or `image`."""
+    """As in `analysis.Block`."""
     box: Box
     text: str
     """Rows on lines of their own; empty for a picture."""

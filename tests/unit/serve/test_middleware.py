@@ -93,7 +93,7 @@ async def ocr(request: Request) -> Response:
 
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
-    """Serve the application behind the guard, with settings; gives a client."""
+    """Serve the application behind the middleware, with settings; gives a client."""
 
     @contextmanager
     def serving(**settings: object) -> Iterator[httpx2.Client]:
