@@ -14,6 +14,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from qwen_ocr.confidence import LOW_CONFIDENCE, WARNINGS
+from qwen_ocr.document_requests import DocumentOptions
+from qwen_ocr.documents import Block, Document, Figure, Line, Page
 from qwen_ocr.errors import (
     AuthenticationError,
     BadRequestError,
@@ -38,7 +40,7 @@ from qwen_ocr.errors import (
 from qwen_ocr.families import Family, family_of
 from qwen_ocr.images import ImageInput, tiff_pages
 from qwen_ocr.options import ReadOptions
-from qwen_ocr.outcomes import Document, Outcome
+from qwen_ocr.outcomes import Outcome
 from qwen_ocr.prompts import DEFAULT_PROMPT, Task
 from qwen_ocr.results import ImagePlan, OCRResult, TextBox, Usage, Word
 from qwen_ocr.streams import AsyncOCRStream, OCRStream
@@ -63,12 +65,16 @@ __all__ = [
     "AsyncOCRStream",
     "AuthenticationError",
     "BadRequestError",
+    "Block",
     "ConfigurationError",
     "Document",
+    "DocumentOptions",
     "Family",
+    "Figure",
     "ImageError",
     "ImageInput",
     "ImagePlan",
+    "Line",
     "LowConfidenceError",
     "NotFoundError",
     "OCRClient",
@@ -81,6 +87,7 @@ __all__ = [
     "OutputError",
     "OverloadedError",
     "PDFError",
+    "Page",
     "PromptError",
     "ReadOptions",
     "RepetitionError",

@@ -13,10 +13,11 @@ from qwen_ocr import _steps
 from qwen_ocr._session import Client
 from qwen_ocr._steps import Answer, Finished, Model, Steps, T, resume
 from qwen_ocr.batch import CONCURRENCY, check_many, run_many_async
+from qwen_ocr.document_requests import DocumentOptions, PageReader, build_document_request
+from qwen_ocr.documents import Document, Page
 from qwen_ocr.images import AnyImage, ImageInput
 from qwen_ocr.options import ReadOptions
-from qwen_ocr.outcomes import Document, Outcome
-from qwen_ocr.pdf import DEFAULT_DPI, PDF, check_dpi, page_numbers
+from qwen_ocr.outcomes import Outcome
 from qwen_ocr.prompts import DEFAULT_PROMPT
 from qwen_ocr.requests import ChatRequest
 from qwen_ocr.responses import StreamReader
@@ -93,33 +94,29 @@ class AsyncOCRClient(Client[httpx2.AsyncClient]):
             ordered=ordered,
         )
 
-    async def ocr_pdf(
-        self,
-        source: Source,
-        prompt: str = DEFAULT_PROMPT,
-        *,
-        pages: str | Iterable[int] | None = None,
-        dpi: float = DEFAULT_DPI,
-        password: str | None = None,
-        concurrency: int = CONCURRENCY,
-        **options: Unpack[ReadOptions],
-    ) -> Document:
-        """Read a PDF's pages; see `OCRClient.ocr_pdf`."""
-        check_dpi(dpi)
-        check_many((), prompt, concurrency, options)
-        with await asyncio.to_thread(PDF, source, password) as pdf:
+    async def read_document(self, source: Source, **options: Unpack[DocumentOptions]) -> Document:
+        """Read a PDF, a TIFF or an image page by page; see `OCRClient.read_document`."""
+        return Document(tuple([page async for page in self.stream_document(source, **options)]))
 
-            async def read(number: int) -> OCRResult:
-                image = await asyncio.to_thread(pdf.render, number, dpi)
-                return await self.ocr(image, prompt, **options)
-
-            outcomes = run_many_async(
-                read,
-                page_numbers(pages, pdf.page_count),
-                concurrency=concurrency,
-                ordered=True,
+    async def stream_document(
+        self, source: Source, **options: Unpack[DocumentOptions]
+    ) -> AsyncGenerator[Page, None]:
+        """The pages of a document as they are read; see `OCRClient.stream_document`."""
+        request = await asyncio.to_thread(build_document_request, source, options)
+        reader = PageReader()
+        with translate_errors():
+            stream = await self._sdk.post(
+                "/ocr",
+                **request,
+                cast_to=object,
+                stream=True,
+                stream_cls=openai.AsyncStream[object],
             )
-            return Document(tuple([outcome async for outcome in outcomes]))
+            async with stream:
+                async for event in stream:
+                    if page := reader.feed(event):
+                        yield page
+        reader.finish()
 
     async def close(self) -> None:
         """Close the connections; the client is of no use after that."""

@@ -12,10 +12,11 @@ from qwen_ocr import _steps
 from qwen_ocr._session import Client
 from qwen_ocr._steps import Answer, Finished, Model, Steps, T, resume
 from qwen_ocr.batch import CONCURRENCY, check_many, run_many
+from qwen_ocr.document_requests import DocumentOptions, PageReader, build_document_request
+from qwen_ocr.documents import Document, Page
 from qwen_ocr.images import AnyImage, ImageInput
 from qwen_ocr.options import ReadOptions
-from qwen_ocr.outcomes import Document, Outcome
-from qwen_ocr.pdf import DEFAULT_DPI, PDF, check_dpi, page_numbers
+from qwen_ocr.outcomes import Outcome
 from qwen_ocr.prompts import DEFAULT_PROMPT
 from qwen_ocr.requests import ChatRequest
 from qwen_ocr.responses import StreamReader
@@ -127,33 +128,35 @@ class OCRClient(Client[httpx2.Client]):
             ordered=ordered,
         )
 
-    def ocr_pdf(
-        self,
-        source: Source,
-        prompt: str = DEFAULT_PROMPT,
-        *,
-        pages: str | Iterable[int] | None = None,
-        dpi: float = DEFAULT_DPI,
-        password: str | None = None,
-        concurrency: int = CONCURRENCY,
-        **options: Unpack[ReadOptions],
-    ) -> Document:
-        """Read a PDF's pages, from their images; needs the extra `pdf`.
+    def read_document(self, source: Source, **options: Unpack[DocumentOptions]) -> Document:
+        """Read a PDF, a TIFF or an image page by page, as Markdown.
 
-        `pages` are numbers from 1, such as `"1-3,7,12-"` or `[1, 7]`; all if left out. `dpi` is
-        18 to 1200. A page that cannot be rendered or read is one of `Document.failed`. Raises
-        `PDFError` for a file that cannot be opened, or not with this `password`.
+        The server opens it and finds what stands where; ours does, others may not know how.
+        `options` are those of `DocumentOptions`. A page that cannot be read is one of
+        `Document.failed`. Raises `BadRequestError` for a document that cannot be opened (its `code`
+        is `wrong_password` for an encrypted one) and for pages that it does not have.
         """
-        check_dpi(dpi)
-        check_many((), prompt, concurrency, options)
-        with PDF(source, password) as pdf:
-            outcomes = run_many(
-                lambda number: self.ocr(pdf.render(number, dpi), prompt, **options),
-                page_numbers(pages, pdf.page_count),
-                concurrency=concurrency,
-                ordered=True,
+        return Document(tuple(self.stream_document(source, **options)))
+
+    def stream_document(
+        self, source: Source, **options: Unpack[DocumentOptions]
+    ) -> Generator[Page, None, None]:
+        """The pages of a document as they are read, in order; see `read_document`.
+
+        Errors, the local ones included, come from iterating. Closed early, the server reads no
+        further page.
+        """
+        request = build_document_request(source, options)
+        reader = PageReader()
+        with translate_errors():
+            stream = self._sdk.post(
+                "/ocr", **request, cast_to=object, stream=True, stream_cls=openai.Stream[object]
             )
-            return Document(tuple(outcomes))
+            with stream:
+                for event in stream:
+                    if page := reader.feed(event):
+                        yield page
+        reader.finish()
 
     def close(self) -> None:
         """Close the connections; the client is of no use after that."""

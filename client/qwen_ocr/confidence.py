@@ -32,11 +32,16 @@ tables, but 4 of 12 with two columns, whose words are right and whose order is n
 catch 96 with 1 false alarm, at 0.90 100 with 15. Other models were not measured; `min_confidence`
 sets a limit of your own."""
 
+CUT_OFF: Final = "cut_off"
+"""The warning for a page of which some part was cut off; our server says it as `stop_reason`."""
+
 WARNINGS: Final = {
     "low_confidence": "the model is not sure of this text: look at it, turn the page upright if it "
     "is not, crop it to a block of text, or serve a larger model",
     "no_text": "no text was found: if there is some, it is too small, too faint, or in a script "
     "that the model does not know",
+    CUT_OFF: "somewhere on this page the model went on without end and was cut off there: compare "
+    "the text with the page, or serve a larger model",
 }
 """Every code in `OCRResult.warnings`, which do not change, with what it says and what to do."""
 
@@ -85,13 +90,16 @@ def mean_confidence(words: Iterable[Word]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def warnings_of(text: str, confidence: float | None) -> tuple[str, ...]:
+def warnings_of(text: str, confidence: float | None, *, cut_off: bool = False) -> tuple[str, ...]:
     """The codes of `WARNINGS` that hold for a page with this text and confidence.
 
     A confidence that is not known is no reason for a warning.
     """
+    warnings = []
     if not text.strip():
-        return ("no_text",)
-    if confidence is not None and confidence < LOW_CONFIDENCE:
-        return ("low_confidence",)
-    return ()
+        warnings.append("no_text")
+    elif confidence is not None and confidence < LOW_CONFIDENCE:
+        warnings.append("low_confidence")
+    if cut_off:
+        warnings.append(CUT_OFF)
+    return tuple(warnings)

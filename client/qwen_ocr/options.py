@@ -6,7 +6,7 @@ from qwen_ocr.errors import ConfigurationError
 
 
 class ReadOptions(TypedDict, total=False):
-    """The keyword arguments of `ocr`, `stream`, `ocr_many` and `ocr_pdf`; all may be left out."""
+    """The keyword arguments of `ocr`, `stream` and `ocr_many`; all may be left out."""
 
     max_tokens: int | None
     """Bounds the text, from 1. Without it the server does: ours gives an answer at most 16,384

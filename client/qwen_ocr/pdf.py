@@ -2,16 +2,18 @@
 
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from PIL import Image
 
 from qwen_ocr.errors import ConfigurationError, ImageError, PDFError
 from qwen_ocr.images import MAX_PIXELS
 from qwen_ocr.sources import Source, image_errors, name_of, read_bytes
+
+T = TypeVar("T")
 
 POINTS_PER_INCH = 72
 MIN_DPI, MAX_DPI = 18, 1200
@@ -25,8 +27,8 @@ _pdfium = threading.Lock()
 class PDF:
     """An open document whose pages can be rendered from any thread; a context manager.
 
-    Raises `PDFError` for what is no PDF, is damaged, or needs another password, and
-    `ConfigurationError` when pypdfium2 is not installed.
+    Raises `PDFError` for what is no PDF, is damaged, or needs another password (its `code` is
+    `wrong_password` then), and `ConfigurationError` when pypdfium2 is not installed.
     """
 
     def __init__(self, source: Source, password: str | None = None) -> None:
@@ -45,6 +47,10 @@ class PDF:
                 self._document: Any = pypdfium2.PdfDocument(data, password=password)
                 self.page_count = len(self._document)
         except Exception as exc:  # what pypdfium2 raises is not all of one class
+            if getattr(exc, "err_code", None) == pypdfium2.raw.FPDF_ERR_PASSWORD:
+                which = "not with this password" if password else "not without a password"
+                message = f"{self._name}: it is encrypted and cannot be opened, {which}"
+                raise PDFError(message, code="wrong_password") from exc
             # PDFium sets no error when it finds no page, so it reports the last one, or success.
             why = "it has no pages" if "Success" in str(exc) else exc
             raise PDFError(f"{self._name}: cannot be opened as a PDF ({why})") from exc
@@ -64,12 +70,25 @@ class PDF:
         """Page `number`, from 1, as it is displayed; larger ones than can be sent are shrunk."""
         width, height = self.size(number)
         scale = min(dpi, (MAX_PIXELS / max(width * height, 1e-6)) ** 0.5 * 0.99)
+
+        def render(page: Any) -> Image.Image:
+            image: Image.Image = page.render(scale=scale / POINTS_PER_INCH).to_pil()
+            return image
+
+        return self.use(number, render)
+
+    def use(self, number: int, work: Callable[[Any], T]) -> T:
+        """What `work` makes of pypdfium2's page `number`, from 1, while no other thread is there.
+
+        Raises `PDFError` in place of whatever it raises.
+        """
         try:
             with _pdfium:
                 page = self._document[number - 1]
-                image: Image.Image = page.render(scale=scale / POINTS_PER_INCH).to_pil()
-                page.close()
-                return image
+                try:
+                    return work(page)
+                finally:
+                    page.close()
         except Exception as exc:  # as above
             raise PDFError(f"{self._name}, page {number}: cannot be rendered ({exc})") from exc
 

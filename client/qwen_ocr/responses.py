@@ -13,7 +13,7 @@ from pydantic import (
     field_validator,
 )
 
-from qwen_ocr.confidence import Token, mean_confidence, warnings_of, words_of
+from qwen_ocr.confidence import CUT_OFF, Token, mean_confidence, warnings_of, words_of
 from qwen_ocr.errors import (
     LowConfidenceError,
     NotFoundError,
@@ -52,6 +52,7 @@ class _Message(BaseModel):
 class _Choice(BaseModel):
     message: _Message
     finish_reason: str
+    stop_reason: object = None
     logprobs: _Logprobs | None = None
 
 
@@ -70,6 +71,7 @@ class _Completion(BaseModel):
 class _Piece(BaseModel):
     delta: _Message
     finish_reason: str | None = None
+    stop_reason: object = None
     logprobs: _Logprobs | None = None
 
 
@@ -133,6 +135,7 @@ def read_completion(response: "httpx2.Response", *, latency: float) -> OCRResult
         request_id=_request_id(response) or completion.id,
         latency=latency,
         tokens=_tokens(choice.logprobs),
+        cut_off=choice.stop_reason == CUT_OFF,
     )
 
 
@@ -161,6 +164,7 @@ class StreamReader:
         self._text: list[str] = []
         self._tokens: list[Token] = []
         self._finish_reason: str | None = None
+        self._cut_off = False
         self._usage: _Usage | None = None
 
     def feed(self, chunk: object) -> str:
@@ -171,6 +175,7 @@ class StreamReader:
             return ""
         piece = self._last.choices[0]
         self._finish_reason = piece.finish_reason or self._finish_reason
+        self._cut_off |= piece.stop_reason == CUT_OFF
         self._tokens += _tokens(piece.logprobs)
         text = piece.delta.content or ""
         self._text.append(text)
@@ -206,6 +211,7 @@ class StreamReader:
             request_id=_request_id(self._response) or self._last.id,
             latency=latency,
             tokens=self._tokens,
+            cut_off=self._cut_off,
         )
         return checked(result, options)
 
@@ -220,7 +226,9 @@ def unexpected(response: "httpx2.Response") -> ResponseError | NotFoundError:
     )
 
 
-def _result(*, usage: _Usage | None, tokens: list[Token], **fields: Any) -> OCRResult:
+def _result(
+    *, usage: _Usage | None, tokens: list[Token], cut_off: bool, **fields: Any
+) -> OCRResult:
     result = OCRResult(usage=Usage(**usage.model_dump()) if usage else None, **fields)
     words = words_of(result.text, tokens) if tokens else ()
     confidence = mean_confidence(words)
@@ -230,7 +238,7 @@ def _result(*, usage: _Usage | None, tokens: list[Token], **fields: Any) -> OCRR
         finish_reason=REPETITION if looping else result.finish_reason,
         words=words,
         confidence=confidence,
-        warnings=warnings_of(result.text, confidence),
+        warnings=warnings_of(result.text, confidence, cut_off=cut_off),
     )
 
 

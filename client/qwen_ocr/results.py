@@ -46,7 +46,8 @@ class OCRResult:
     words, or when the server sends no log-probabilities of tokens that spell the text."""
     warnings: tuple[str, ...] = ()
     """Codes that say why the text is doubtful, each a key of `qwen_ocr.WARNINGS`:
-    `"low_confidence"`, `"no_text"`. Empty for a page that was read well, as far as can be told."""
+    `"low_confidence"`, `"no_text"`, `"cut_off"`. Empty for a page that was read well, as far as can
+    be told."""
 
     def __str__(self) -> str:
         return self.text

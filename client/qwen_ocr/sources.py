@@ -17,7 +17,9 @@ MAX_BYTES = 256 * 2**20
 """Most bytes read for one image or document, so that an endless file cannot fill the memory."""
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "JPEG2000", "AVIF")
 """What is opened at all. Not here: formats that start other programs (EPS) or are no images."""
-PDF_ADVICE = "a PDF, not an image: read it with `qwen-ocr read`, or ocr_pdf of the Python client"
+PDF_ADVICE = (
+    "a PDF, not an image: read it with `qwen-ocr read`, or read_document of the Python client"
+)
 """What to say to somebody who sends a PDF where an image belongs."""
 _PDF_MARK = b"%PDF-"
 PDF_MARK_WITHIN = 1024

@@ -92,13 +92,26 @@ class ServeSettings(BaseSettings):
         "429. No limit of its own if not set.",
     )
     max_body_mib: float = Field(
-        default=32, gt=0, description="Largest request in MiB; larger ones are answered with 413."
+        default=64,
+        gt=0,
+        description="Largest request in MiB; larger ones are answered with 413. The default takes "
+        "a document of 50 MB in JSON.",
     )
     max_inflight_mib: float = Field(
         default=512,
         gt=0,
         description="MiB of requests that the server holds at a time, those still being sent "
         "included; more are answered with 503. It takes up to four times as much memory.",
+    )
+    upload_dir: Path | None = Field(
+        default=None,
+        description="Folder for what is sent to /v1/files, which several servers may share; a "
+        "temporary one if not set.",
+    )
+    max_uploads_mib: float = Field(
+        default=512,
+        gt=0,
+        description="MiB of uploads that are kept, each for an hour; more are answered with 503.",
     )
     max_image_pixels: int = Field(
         default=40_000_000,

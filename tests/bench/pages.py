@@ -76,7 +76,7 @@ def main() -> None:
     began = time.process_time()
     for path in truth:
         with Image.open(path) as image:
-            analyse(image)
+            analyse(image, 200)
     analysis = (time.process_time() - began) / len(truth)
     best = {name: len(truth) / min(took) for name, took in seconds.items()}
     rows = [

@@ -9,8 +9,8 @@ import httpx2
 import pytest
 from PIL import Image
 
-from qwen_ocr_serve.api.pages import MAX_PDF_BYTES
 from qwen_ocr_serve.launch.local_server import LocalServer
+from qwen_ocr_serve.settings import ServeSettings
 
 PAGES = "/api/v1/pages"
 STATIC = Path(__file__).parents[2] / "serve" / "qwen_ocr_serve" / "page" / "static"
@@ -102,9 +102,9 @@ def test_bad_numbers_are_refused(
     ("body", "status", "message"),
     [
         (b"", 422, "body is empty"),
-        (b"hello", 400, "cannot be opened as a PDF"),
+        (b"hello", 400, "not an image in a known format"),
         (b"%PDF-1.7\n" + bytes(1000), 400, "cannot be opened as a PDF"),
-        (bytes(MAX_PDF_BYTES + 1), 413, ""),
+        (bytes(int(ServeSettings().max_body_mib * 2**20) + 1), 413, ""),
     ],
     ids=["empty", "text", "zeros", "too large"],
 )

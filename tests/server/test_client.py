@@ -131,6 +131,6 @@ def test_extract_is_constrained(stranger: str) -> None:
 
 def test_pdf(base_url: str) -> None:
     with OCRClient(base_url) as client:
-        document = client.ocr_pdf(SAMPLES / "receipt.pdf")
+        document = client.read_document(SAMPLES / "receipt.pdf")
     assert "Espresso" in document.text
     assert not document.failed

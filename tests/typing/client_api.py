@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from qwen_ocr import (
     AsyncOCRClient,
     AsyncOCRStream,
+    Block,
     Document,
     ImageInput,
     ImagePlan,
@@ -24,6 +25,7 @@ from qwen_ocr import (
     OCRResult,
     OCRStream,
     Outcome,
+    Page,
     ReadOptions,
     RepetitionError,
     SchemaError,
@@ -82,10 +84,12 @@ def blocking() -> None:
             assert_type(number, int)
             assert_type(page.input, Image.Image)
 
-        document = client.ocr_pdf("scan.pdf", pages="1-3", dpi=150, password="open")
+        document = client.read_document("scan.pdf", pages="1-3", blocks=True, password="open")
         assert_type(document, Document)
-        assert_type(document.failed, tuple[Outcome[int], ...])
-        assert_type(document.flagged, tuple[Outcome[int], ...])
+        assert_type(document.failed, tuple[Page, ...])
+        assert_type(document.pages[0].blocks, tuple[Block, ...])
+        for read in client.stream_document(b"%PDF", figures=True):
+            assert_type(read, Page)
 
 
 async def asynchronous() -> None:
@@ -100,7 +104,9 @@ async def asynchronous() -> None:
         assert_type(await client.plan("page.png"), ImagePlan)
         async for outcome in client.ocr_many([Path("a.png")]):
             assert_type(outcome, Outcome[Path])
-        assert_type(await client.ocr_pdf("scan.pdf", pages=[1, 2]), Document)
+        assert_type(await client.read_document("scan.pdf", pages=[1, 2]), Document)
+        async for read in client.stream_document("scan.pdf"):
+            assert_type(read, Page)
 
 
 def errors(client: OCRClient, image: ImageInput) -> str:

@@ -76,6 +76,13 @@ def last_event(finish_reason: str = "stop") -> dict[str, Any]:
     return {"choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": finish_reason}]}
 
 
+def _content(headers: dict[str, str], body: bytes) -> Any:
+    """The body's JSON, or the bytes of a form."""
+    if headers.get("content-type", "").startswith("multipart/form-data"):
+        return body
+    return json.loads(body) if body else None
+
+
 class FakeServer:
     """A fake, for the faults that a real server cannot be made to show on demand.
 
@@ -120,7 +127,7 @@ class FakeServer:
         body = handler.rfile.read(int(handler.headers.get("content-length") or 0))
         headers = {name.lower(): value for name, value in handler.headers.items()}
         self.requests.append(
-            Request(handler.command, handler.path, headers, json.loads(body) if body else None)
+            Request(handler.command, handler.path, headers, _content(headers, body))
         )
         if handler.path.endswith("/models"):
             answer = self.models

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionResponseChoice
 
-from qwen_ocr.confidence import Token, mean_confidence, warnings_of, words_of
+from qwen_ocr.confidence import CUT_OFF, Token, mean_confidence, warnings_of, words_of
 
 
 class Assessment(NamedTuple):
@@ -36,4 +36,5 @@ def assess(choice: ChatCompletionResponseChoice) -> Assessment:
     content = (choice.logprobs.content if choice.logprobs else None) or []
     tokens = [Token.of(token.token, token.bytes, token.logprob) for token in content]
     confidence = mean_confidence(words_of(text, tokens))
-    return Assessment(confidence, warnings_of(text, confidence))
+    cut_off = choice.stop_reason == CUT_OFF
+    return Assessment(confidence, warnings_of(text, confidence, cut_off=cut_off))

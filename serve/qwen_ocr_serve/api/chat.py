@@ -31,7 +31,7 @@ async def answer_chat(request: ChatCompletionRequest, raw_request: Request) -> R
     """
     data = await page_reader.page_of(request)
     if data is not None and request.stream:
-        page = await page_reader.analyse(data)
+        page = await page_reader.analyse_image(data)
         events = page_answers.answer_stream(request, raw_request.app.state, page)
         return StreamingResponse(events, media_type="text/event-stream")
     if data is not None:
@@ -49,7 +49,9 @@ async def read_image(
     data = await page_reader.page_of(request)
     state = raw_request.app.state
     if data is not None:
-        return await page_answers.answer_whole(request, state, await page_reader.analyse(data))
+        return await page_answers.answer_whole(
+            request, state, await page_reader.analyse_image(data)
+        )
     answer: ChatCompletionResponse | ErrorResponse
     answer = await state.openai_serving_chat.create_chat_completion(request, raw_request)
     return answer
@@ -57,12 +59,12 @@ async def read_image(
 
 @with_cancellation  # type: ignore[untyped-decorator]  # vLLM leaves it without types
 async def _read_page(request: ChatCompletionRequest, raw_request: Request, data: bytes) -> Response:
-    page = await page_reader.analyse(data)
+    page = await page_reader.analyse_image(data)
     answer = await page_answers.answer_whole(request, raw_request.app.state, page)
     assessment = assess(answer.choices[0])
     if not request.logprobs:
         answer.choices[0].logprobs = None
-    about = assessment.fields() | {"pieces": len(page.pieces), "turned": page.analysis.turned}
+    about = assessment.fields() | {"pieces": len(page.pieces), "turned": page.layout.turned}
     return JSONResponse(answer.model_dump() | {"qwen_ocr": about}, headers=assessment.headers)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -15,13 +15,15 @@ from vllm.entrypoints.serve.utils.api_utils import with_cancellation
 from qwen_ocr.prompts import DEFAULT_PROMPT, Task, task_of
 from qwen_ocr.requests import build_request, wire_body
 from qwen_ocr_serve.api import page_reader
+from qwen_ocr_serve.api.annotations import annotate_document, annotate_figure
+from qwen_ocr_serve.api.document_answer import PageAnswer, failed_page
 from qwen_ocr_serve.api.document_request import Job, OCRRequest, page_numbers, read_job
-from qwen_ocr_serve.documents.reading import ReadPage, put_together, read_pieces
+from qwen_ocr_serve.documents.reading import read_page
 from qwen_ocr_serve.http.errors import APIError, internal_error
 from qwen_ocr_serve.http.routes import POST, Route
 from qwen_ocr_serve.models.serving import served_family
 
-ROUTES = (Route("/v1/ocr", POST, limited=True),)
+ROUTES = (Route("/v1/ocr", POST, limited=True, timed_by_part=True),)
 DPI = 200
 """Dots per inch at which pages of PDFs are rendered."""
 _AHEAD = 3
@@ -34,7 +36,8 @@ class _Reader:
     """Reads the pages of one document, a few at a time."""
 
     def __init__(self, job: Job, state: State, numbers: list[int]) -> None:
-        self._job = job
+        self._asked = job.request
+        self._document = job.document
         self._state = state
         self._numbers = numbers
         family = served_family()
@@ -42,8 +45,8 @@ class _Reader:
         self._whole = family is None or family.reads_pages
         taught = family is None or task_of(Task.MARKDOWN) in family.tasks
         prompt = Task.MARKDOWN if self._whole and taught else DEFAULT_PROMPT
-        model: str = state.openai_serving_models.base_model_paths[0].name
-        body = wire_body(build_request(model, "data:image/png;base64,", prompt))
+        self._model: str = state.openai_serving_models.base_model_paths[0].name
+        body = wire_body(build_request(self._model, "data:image/png;base64,", prompt))
         self._chat = ChatCompletionRequest.model_validate(body)
 
     async def pages(self) -> AsyncGenerator[dict[str, Any], None]:
@@ -63,66 +66,64 @@ class _Reader:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _page(self, number: int) -> dict[str, Any]:
+        asked = self._asked
         try:
-            analysed = await page_reader.analyse(self._job.data, number, DPI, whole=self._whole)
+            analysed = await page_reader.analyse(
+                self._document,
+                number,
+                dpi=DPI,
+                whole=self._whole,
+                figures=asked.include_image_base64 or asked.bbox_annotation_format is not None,
+                text_layer=asked.text_layer == "prefer",
+                password=asked.password,
+            )
             ask = page_reader.PieceReader(self._chat, self._state, whole=self._whole)
-            async with aclosing(read_pieces(analysed, ask)) as answers:
-                read = put_together(analysed.analysis, [answer async for answer in answers])
+            answer = PageAnswer(asked, number, await read_page(analysed, ask), analysed.figures)
+            return answer.body(await self._annotations(answer))
         except APIError as exc:
-            empty = {"index": number, "markdown": "", "images": [], "dimensions": None}
-            return empty | {"qwen_ocr": {"error": {"code": exc.code, "message": exc.message}}}
-        return _page_body(self._job.request, number, read)
+            return failed_page(number, exc)
+
+    async def _annotations(self, answer: PageAnswer) -> dict[str, str]:
+        form = self._asked.bbox_annotation_format
+        found = {}
+        for figure in answer.figures if form else ():
+            assert form is not None, "there is one"
+            assert figure.jpeg is not None, "it was asked for"
+            found[figure.id] = await annotate_figure(figure.jpeg, form, self._state)
+        return found
+
+    @property
+    def annotates(self) -> bool:
+        """Whether the text of all pages is needed in the end."""
+        return self._asked.document_annotation_format is not None
+
+    async def about(self, markdown: list[str]) -> dict[str, Any]:
+        """What an answer says about the whole document, from the Markdown of its pages."""
+        about: dict[str, Any] = {
+            "model": self._model,
+            "usage_info": {
+                "pages_processed": len(self._numbers),
+                "doc_size_bytes": self._document.size,
+            },
+            "document_annotation": None,
+        }
+        form = self._asked.document_annotation_format
+        if form is not None:
+            text = "\n\n".join(markdown)
+            prompt = self._asked.document_annotation_prompt
+            try:
+                annotation = await annotate_document(text, form, prompt, self._state)
+                about["document_annotation"] = annotation
+            except APIError as exc:  # the pages have been read, and are not lost for it
+                about["qwen_ocr"] = {"error": {"code": exc.code, "message": exc.message}}
+        return about
 
 
-def _page_body(asked: OCRRequest, number: int, page: ReadPage) -> dict[str, Any]:
-    analysis = page.analysis
-    pictures = [block.box for block in page.blocks if block.kind == "image"]
-    least = asked.image_min_size or 0
-    pictures = [box for box in pictures if min(box[2] - box[0], box[3] - box[1]) >= least]
-    body: dict[str, Any] = {
-        "index": number,
-        "markdown": page.markdown,
-        "images": [
-            {"id": f"img-{place}", **_box(box), "image_base64": None}
-            for place, box in enumerate(pictures[: asked.image_limit])
-        ],
-        "dimensions": {"dpi": DPI, "height": analysis.height, "width": analysis.width},
-        "qwen_ocr": {
-            "confidence": page.confidence,
-            "warnings": list(page.warnings),
-            "turned": analysis.turned,
-            "skew": round(analysis.skew, 2),
-        },
-    }
-    if asked.include_blocks:
-        body["blocks"] = [
-            {"type": block.kind, "content": block.text, **_box(block.box)} for block in page.blocks
-        ]
-    if asked.confidence_scores_granularity:
-        body["confidence_scores"] = _scores(
-            page, words=asked.confidence_scores_granularity == "word"
-        )
-    return body
-
-
-def _box(box: tuple[int, int, int, int]) -> dict[str, int]:
-    names = ("top_left_x", "top_left_y", "bottom_right_x", "bottom_right_y")
-    return dict(zip(names, box, strict=True))
-
-
-def _scores(page: ReadPage, *, words: bool) -> dict[str, Any]:
-    scores: dict[str, Any] = {
-        "average_page_confidence_score": page.confidence or 0.0,
-        "minimum_page_confidence_score": min((word.confidence for word in page.words), default=0.0),
-    }
-    if words:
-        place, found = 0, []
-        for word in page.words:
-            place = max(page.markdown.find(word.text, place), 0)
-            found.append({"text": word.text, "confidence": word.confidence, "start_index": place})
-            place += len(word.text)
-        scores["word_confidence_scores"] = found
-    return scores
+def _form_fields() -> dict[str, Any]:
+    schema = OCRRequest.model_json_schema()
+    fields = {name: field for name, field in schema["properties"].items() if name != "document"}
+    file = {"type": "string", "format": "binary", "description": "The document."}
+    return {"type": "object", "required": ["file"], "properties": {"file": file, **fields}}
 
 
 @router.post(
@@ -133,13 +134,7 @@ def _scores(page: ReadPage, *, words: bool) -> dict[str, Any]:
             "required": True,
             "content": {
                 "application/json": {"schema": OCRRequest.model_json_schema()},
-                "multipart/form-data": {
-                    "schema": {
-                        "type": "object",
-                        "required": ["file"],
-                        "properties": {"file": {"type": "string", "format": "binary"}},
-                    }
-                },
+                "multipart/form-data": {"schema": _form_fields()},
             },
         }
     },
@@ -150,31 +145,36 @@ async def read_document(job: Annotated[Job, Depends(read_job)], raw_request: Req
 
     Pages that fail are in the answer with their error, under `qwen_ocr`.
     """
-    count = await page_reader.page_count(job.data)
-    numbers = page_numbers(job.request.pages, count)
-    reader = _Reader(job, raw_request.app.state, numbers)
-    about = {
-        "model": raw_request.app.state.openai_serving_models.base_model_paths[0].name,
-        "usage_info": {"pages_processed": len(numbers), "doc_size_bytes": len(job.data)},
-    }
-    if job.request.stream:
-        return StreamingResponse(_events(reader, about), media_type="text/event-stream")
-    pages = [page async for page in reader.pages()]
-    if raw_request.headers.get("accept", "").startswith("text/markdown"):
-        text = "\n\n".join(page["markdown"] for page in pages)
-        return PlainTextResponse(text + "\n", media_type="text/markdown")
-    return JSONResponse({"pages": pages, **about, "document_annotation": None})
+    with ExitStack() as opened:
+        opened.enter_context(job.document)
+        count = await page_reader.page_count(job.document, job.request.password)
+        numbers = page_numbers(job.request.pages, count)
+        reader = _Reader(job, raw_request.app.state, numbers)
+        if job.request.stream:
+            events = _events(reader, opened.pop_all())
+            return StreamingResponse(events, media_type="text/event-stream")
+        pages = [page async for page in reader.pages()]
+        texts = [page["markdown"] for page in pages]
+        if raw_request.headers.get("accept", "").startswith("text/markdown"):
+            return PlainTextResponse("\n\n".join(texts) + "\n", media_type="text/markdown")
+        return JSONResponse({"pages": pages, **await reader.about(texts)})
 
 
-async def _events(reader: _Reader, about: dict[str, Any]) -> AsyncIterator[str]:
+async def _events(reader: _Reader, opened: ExitStack) -> AsyncIterator[str]:
     """A page each, then what is about all of them, then the end."""
-    try:
-        # Closed at once when the caller goes away, so that no further page is read.
-        async with aclosing(reader.pages()) as pages:
-            async for page in pages:
-                yield f"data: {json.dumps(page, ensure_ascii=False)}\n\n"
-        yield f"data: {json.dumps(about)}\n\n"
-    except Exception:  # noqa: BLE001  # half an answer: an event is all that can tell
-        error = internal_error()
-        yield f"data: {json.dumps({'error': {'message': error.message, 'code': error.status}})}\n\n"
+    texts: list[str] = []
+    with opened:
+        try:
+            # Closed at once when the caller goes away, so that no further page is read.
+            async with aclosing(reader.pages()) as pages:
+                async for page in pages:
+                    if reader.annotates:
+                        texts.append(page["markdown"])
+                    yield f"data: {json.dumps(page, ensure_ascii=False)}\n\n"
+            about = await reader.about(texts)
+            yield f"data: {json.dumps(about, ensure_ascii=False)}\n\n"
+        except Exception:  # noqa: BLE001  # half an answer: an event is all that can tell
+            error = internal_error()
+            body = {"error": {"message": error.message, "code": error.status}}
+            yield f"data: {json.dumps(body)}\n\n"
     yield "data: [DONE]\n\n"

@@ -19,6 +19,7 @@ from vllm.entrypoints.openai.chat_completion.protocol import (
 )
 from vllm.entrypoints.serve.engine.protocol import ErrorResponse, UsageInfo
 
+from qwen_ocr.confidence import CUT_OFF
 from qwen_ocr_serve.api.page_reader import PieceReader
 from qwen_ocr_serve.documents.reading import Answer, read_pieces
 from qwen_ocr_serve.documents.workers import AnalysedPage
@@ -33,11 +34,13 @@ class _Progress:
         self._left = min((limit for limit in limits if limit is not None), default=None)
         self.usage = UsageInfo(prompt_tokens=0, completion_tokens=0, total_tokens=0)
         self.finish_reason = "stop"
+        self.stop_reason: str | None = None
+        """That the text of some piece was cut off, if it was: see `qwen_ocr.WARNINGS`."""
 
     def take(self, answer: Answer, joint: str) -> tuple[str, list[ChatCompletionLogProbsContent]]:
         """The text and the tokens that a piece adds."""
         if answer.finish_reason != "stop":
-            self.finish_reason = answer.finish_reason
+            self.stop_reason = CUT_OFF
         tokens = [*_spelling(answer), *([_joint_token(joint)] if joint else [])]
         text = answer.text + joint
         if self._left is not None:
@@ -46,6 +49,8 @@ class _Progress:
                 spelt = b"".join(bytes(token.bytes or ()) for token in tokens)
                 text, self.finish_reason = spelt.decode("utf-8", "ignore"), "length"
             self._left -= len(tokens)
+            if self.full and (joint or answer.finish_reason != "stop"):
+                self.finish_reason = "length"
         self.usage.prompt_tokens += answer.prompt_tokens
         self.usage.completion_tokens = (self.usage.completion_tokens or 0) + len(tokens)
         self.usage.total_tokens = self.usage.prompt_tokens + self.usage.completion_tokens
@@ -90,6 +95,7 @@ async def answer_whole(
         message=ChatMessage(role="assistant", content=text),
         logprobs=ChatCompletionLogProbs(content=tokens),
         finish_reason=progress.finish_reason,
+        stop_reason=progress.stop_reason,
     )
     return ChatCompletionResponse(
         id=f"chatcmpl-{request.request_id}",
@@ -127,7 +133,11 @@ async def answer_stream(
         error = exc if isinstance(exc, APIError) else internal_error()
         yield _error_event(error)
     else:
-        yield event(DeltaMessage(), finish_reason=progress.finish_reason)
+        yield event(
+            DeltaMessage(),
+            finish_reason=progress.finish_reason,
+            stop_reason=progress.stop_reason,
+        )
         if request.stream_options and request.stream_options.include_usage:
             usage = ChatCompletionStreamResponse(choices=[], usage=progress.usage, **common)
             yield _event(usage)

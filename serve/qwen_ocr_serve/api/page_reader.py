@@ -20,7 +20,8 @@ from vllm.entrypoints.openai.chat_completion.protocol import (
 from vllm.entrypoints.serve.engine.protocol import ErrorResponse
 
 from qwen_ocr.confidence import Token
-from qwen_ocr.repetition import SERVER_DETECTION
+from qwen_ocr.repetition import REPETITION, SERVER_DETECTION, TEMPERATURES
+from qwen_ocr_serve.documents.files import DocumentFile
 from qwen_ocr_serve.documents.reading import Answer
 from qwen_ocr_serve.documents.workers import AnalysedPage, PageError, PageWorkers
 from qwen_ocr_serve.http.errors import APIError
@@ -33,6 +34,8 @@ _LONGEST_PIECE = 256
 """Tokens of a piece's text. Its longest has some 50 characters, which are as many tokens."""
 _MOST_PIECES = 2000
 """Of one page. A newspaper has some 600."""
+_ATTEMPTS = 2
+"""Times that a piece is read whose text ends in a loop."""
 _RETRY_AFTER = 5
 _Part = dict[str, Any]
 
@@ -79,25 +82,41 @@ async def page_of(request: ChatCompletionRequest) -> bytes | None:
     return data if family.fit(size) != size else None
 
 
-async def page_count(data: bytes) -> int:
+async def in_file(data: bytes) -> DocumentFile:
+    """The document in a file, to be closed. Raises `APIError` if there is no room for one."""
+    try:
+        return await DocumentFile.of_bytes(data)
+    except OSError as exc:
+        message = f"the server has no room for the document ({exc.strerror}): try again later"
+        raise APIError(HTTPStatus.SERVICE_UNAVAILABLE.value, "storage_full", message) from exc
+
+
+async def analyse_image(data: bytes) -> AnalysedPage:
+    """The analysis of a page that came as an image. Raises `APIError`."""
+    with await in_file(data) as document:
+        return await analyse(document, 0, otherwise="invalid_image")
+
+
+async def page_count(document: DocumentFile, password: str | None) -> int:
     """How many pages a document has. Raises `APIError` for what is none."""
     try:
-        return await page_workers().count(data)
+        return await page_workers().count(document, password)
     except PageError as exc:
-        raise APIError(HTTPStatus.BAD_REQUEST.value, "invalid_document", str(exc)) from exc
+        code = exc.code or "invalid_document"
+        raise APIError(HTTPStatus.BAD_REQUEST.value, code, str(exc)) from exc
 
 
 async def analyse(
-    data: bytes, page: int = 0, dpi: float = 200.0, *, whole: bool = False
+    document: DocumentFile, page: int, *, otherwise: str = "invalid_page", **options: Any
 ) -> AnalysedPage:
-    """The analysis of a page, from 0, of a document; `whole` leaves it in one piece.
+    """The analysis of a page, from 0, of a document; `options` are those of `worker.Task`.
 
-    Raises `APIError`.
+    Raises `APIError`, whose code is `otherwise` where nothing more is known.
     """
     try:
-        analysed = await page_workers().analyse(data, page, dpi, whole=whole)
+        analysed = await page_workers().analyse(document, page, **options)
     except PageError as exc:
-        raise APIError(HTTPStatus.BAD_REQUEST.value, "invalid_image", str(exc)) from exc
+        raise APIError(HTTPStatus.BAD_REQUEST.value, exc.code or otherwise, str(exc)) from exc
     if len(analysed.pieces) > _MOST_PIECES:
         message = f"more than {_MOST_PIECES:,} pieces of lines on one page: send a part of it"
         raise APIError(HTTPStatus.BAD_REQUEST.value, "page_too_complex", message)
@@ -119,9 +138,20 @@ class PieceReader:
         self._max_tokens = min((limit for limit in limits if limit is not None), default=None)
 
     async def __call__(self, piece: bytes) -> Answer:
-        """Read one piece, a PNG file. Raises `APIError`."""
+        """Read one piece, a PNG file; again, less greedily, if it ends in a loop.
+
+        Raises `APIError`.
+        """
+        for temperature in (self._request.temperature, *TEMPERATURES[1:_ATTEMPTS]):
+            answer = await self._ask(piece, temperature)
+            if answer.finish_reason != REPETITION:
+                break
+        return answer
+
+    async def _ask(self, piece: bytes, temperature: float | None) -> Answer:
+        request = self._request_for(piece).model_copy(update={"temperature": temperature})
         async with _gate():
-            answer = await self._chat.create_chat_completion(self._request_for(piece), None)
+            answer = await self._chat.create_chat_completion(request, None)
         if isinstance(answer, ErrorResponse):
             status = answer.error.code
             raise from_answer(status, answer.model_dump_json().encode(), _RETRY_AFTER)

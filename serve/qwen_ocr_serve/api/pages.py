@@ -5,24 +5,19 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
-from starlette.requests import ClientDisconnect
 
 from qwen_ocr.pdf import DEFAULT_DPI, MAX_DPI, MIN_DPI
-from qwen_ocr_serve.documents.render_pdf import MAX_PAGES, MAX_WIDTH
-from qwen_ocr_serve.documents.rendering import RenderError, render
-from qwen_ocr_serve.http.errors import APIError, too_many_pdfs
+from qwen_ocr_serve.api.page_reader import in_file, page_workers
+from qwen_ocr_serve.documents.workers import PageError
+from qwen_ocr_serve.http.errors import APIError
 from qwen_ocr_serve.http.routes import POST, Route
 
 PATH = "/api/v1/pages"
-ROUTES = (Route(PATH, POST, error_format="envelope"),)
-MAX_PDF_BYTES = 64 * 2**20
-_MAX_WAITING = 16
-"""Uploads in memory at a time, rendered or waiting."""
-_RETRY_AFTER = 2
-"""Seconds: most pages take a fraction of one."""
+ROUTES = (Route(PATH, POST, limited=True, error_format="envelope"),)
+MAX_PAGES = 100_000
+_MAX_WIDTH = 4096
 
 router = APIRouter()
-_waiting: set[Request] = set()
 
 
 @router.post(
@@ -36,14 +31,15 @@ _waiting: set[Request] = set()
         HTTPStatus.BAD_REQUEST.value: {
             "description": "There is no such page, or it cannot be rendered."
         },
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE.value: {"description": "The PDF is too large."},
-        HTTPStatus.UNPROCESSABLE_ENTITY.value: {"description": "There is no PDF in the body."},
-        HTTPStatus.SERVICE_UNAVAILABLE.value: {"description": "Too many PDFs at a time."},
+        HTTPStatus.UNPROCESSABLE_ENTITY.value: {"description": "There is nothing in the body."},
     },
     openapi_extra={
         "requestBody": {
             "required": True,
-            "content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}},
+            "content": {
+                "application/pdf": {"schema": {"type": "string", "format": "binary"}},
+                "image/tiff": {"schema": {"type": "string", "format": "binary"}},
+            },
         }
     },
 )
@@ -54,39 +50,19 @@ async def page_picture(
         float, Query(ge=MIN_DPI, le=MAX_DPI, description="Dots per inch.")
     ] = DEFAULT_DPI,
     width: Annotated[
-        int, Query(ge=16, le=MAX_WIDTH, description="Pixels across at most.")
-    ] = MAX_WIDTH,
+        int, Query(ge=16, le=_MAX_WIDTH, description="Pixels across at most.")
+    ] = _MAX_WIDTH,
 ) -> Response:
     """Render one page of the PDF in the body as a PNG; `X-Page-Count` says how many it has."""
-    if len(_waiting) >= _MAX_WAITING:
-        raise too_many_pdfs(_RETRY_AFTER)
-    _waiting.add(request)
-    try:
-        data = await _read(request)
-        picture = await render(data, page, dpi, width)
-    except RenderError as exc:
-        raise APIError(HTTPStatus.BAD_REQUEST.value, "invalid_request", str(exc)) from exc
-    except ClientDisconnect as exc:  # nobody is left to be told; this keeps it out of the log
-        message = "the upload broke off"
-        raise APIError(HTTPStatus.BAD_REQUEST.value, "invalid_request", message) from exc
-    finally:
-        _waiting.discard(request)
-    headers = {"X-Page-Count": str(picture.page_count), "Cache-Control": "no-store"}
-    return Response(picture.png, media_type="image/png", headers=headers)
-
-
-async def _read(request: Request) -> bytes:
-    data = bytearray()
-    async for part in request.stream():
-        data += part
-        if len(data) > MAX_PDF_BYTES:
-            raise APIError(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE.value,
-                "request_too_large",
-                f"a PDF may have {MAX_PDF_BYTES // 2**20} MiB here: "
-                "read a larger one with the Python client's ocr_pdf",
-            )
+    data = await request.body()
     if not data:
         message = "no PDF: the body is empty"
         raise APIError(HTTPStatus.UNPROCESSABLE_ENTITY.value, "invalid_request", message)
-    return bytes(data)
+    try:
+        with await in_file(data) as document:
+            png, count = await page_workers().picture(document, page - 1, dpi=dpi, width=width)
+    except PageError as exc:
+        code = exc.code or "invalid_document"
+        raise APIError(HTTPStatus.BAD_REQUEST.value, code, str(exc)) from exc
+    headers = {"X-Page-Count": str(count), "Cache-Control": "no-store"}
+    return Response(png, media_type="image/png", headers=headers)

@@ -9,7 +9,7 @@ from qwen_ocr.confidence import LOW_CONFIDENCE
 from qwen_ocr.families import MAX_ASPECT_RATIO, Family
 from qwen_ocr.prompts import DEFAULT_PROMPT, Task, task_of
 from qwen_ocr.requests import build_request, wire_body
-from qwen_ocr_serve.api.pages import MAX_PDF_BYTES, PATH
+from qwen_ocr_serve.api.pages import PATH
 from qwen_ocr_serve.settings import server_settings
 
 
@@ -47,7 +47,7 @@ def page_config(model: str, family: Family) -> dict[str, Any]:
         },
         "pdf": {
             "path": PATH,
-            "max_bytes": min(MAX_PDF_BYTES, int(server_settings().max_body_mib * 2**20)),
+            "max_bytes": int(server_settings().max_body_mib * 2**20),
         },
     }
 

@@ -1,131 +1,131 @@
-"""What stands where on a page: turned upright, in blocks in reading order, cut into pieces."""
+"""What stands where on a page, and the pictures of its pieces."""
 
 import io
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from itertools import pairwise
-from typing import Any
+from itertools import groupby, pairwise
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from qwen_ocr_serve.documents import pieces
 from qwen_ocr_serve.documents.columns import Row, in_reading_order, rows_of
-from qwen_ocr_serve.documents.ink import Grey, find_ink, find_skew
-from qwen_ocr_serve.documents.lines import Box, extent, find_lines
+from qwen_ocr_serve.documents.figures import insert_figures
+from qwen_ocr_serve.documents.ink import Grey, find_ink
+from qwen_ocr_serve.documents.layout import Block, Layout, Piece
+from qwen_ocr_serve.documents.lines import Box, Ink, extent, find_lines
+from qwen_ocr_serve.documents.margins import mark_margins
 from qwen_ocr_serve.documents.orientation import find_turn
+from qwen_ocr_serve.documents.photos import find_photos, inside
+from qwen_ocr_serve.documents.tables import Part, divide
+from qwen_ocr_serve.documents.upright import make_upright
 
-_LEAST_SKEW = 0.25
-"""Degrees: a model reads lines that are less askew as well as level ones."""
 _PARAGRAPH_GAP = 1.1
 """In heights of type, from which on the next line begins another block."""
 _OTHER_SIZE = 1.45
 """So many times as high, type belongs to another block."""
 _TITLE = 1.2
 """So many times as high as the page's, the type of a title, at least."""
+_HIGHEST_TITLE = 1.6
+"""The same for a title of the first level."""
 _TITLE_ROWS = 2
 _FULL = 0.7
 """Part of a block's width that a line of running text fills, at least."""
 _WIDE_GAP = 2.5
 """In heights of type: wider than between words."""
-_PICTURE_SIDE = 0.04
-"""Part of the page's shorter side below which a picture is a speck."""
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A paragraph, a title or a picture."""
+class AnalysedImage(NamedTuple):
+    """A page as far as it is known without reading it."""
 
-    kind: str
-    """`text`, `title`, `image`, or `page` for all of it."""
-    box: Box
-    """In pixels of the upright page."""
-    rows: tuple[int, ...]
-    """How many pieces each of its rows has."""
-    prose: bool = True
-    """Whether its rows are lines of running text, and not entries of a list or table."""
+    layout: Layout
+    pieces: list[bytes]
+    """PNG files of the pieces that are to be read, in reading order."""
+    figures: list[bytes]
+    """JPEG files of its pictures, in reading order, if they were asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Analysis:
-    """A page, less its pixels."""
-
-    width: int
-    height: int
-    """Of the page, upright, in pixels."""
-    turned: int
-    """Degrees, counter-clockwise, by which it was turned: 0, 90, 180 or 270."""
-    skew: float
-    """Degrees by which it was then turned to make its lines level."""
-    blocks: tuple[Block, ...]
-    """In reading order."""
-
-    def as_json(self) -> dict[str, Any]:
-        """For `from_json`, in another process."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, content: dict[str, Any]) -> "Analysis":
-        """What `as_json` gave."""
-        blocks = tuple(
-            Block(**{**block, "box": tuple(block["box"]), "rows": tuple(block["rows"])})
-            for block in content["blocks"]
-        )
-        return cls(**{**content, "blocks": blocks})
-
-
-def upright(image: Image.Image) -> tuple[Grey, int, float]:
-    """The page in grey, upright and level, and the degrees by which it was turned for each."""
-    grey = np.asarray(image.convert("L"))
-    turned = find_turn(grey)
-    grey = np.ascontiguousarray(np.rot90(grey, turned // 90))
-    skew = find_skew(find_ink(grey))
-    if abs(skew) < _LEAST_SKEW:
-        return grey, turned, 0.0
-    border = np.concatenate((grey[0], grey[-1], grey[:, 0], grey[:, -1]))
-    level = Image.fromarray(grey).rotate(
-        skew, Image.Resampling.BICUBIC, fillcolor=int(np.median(border))
-    )
-    return np.asarray(level), turned, skew
-
-
-def turn(image: Image.Image) -> tuple[Analysis, list[bytes]]:
+def turn(image: Image.Image, dpi: float) -> AnalysedImage:
     """The page turned upright, in one piece, with its colours."""
     turned = find_turn(np.asarray(image.convert("L")))
     page = image.convert("RGB").rotate(turned, expand=True)
-    buffer = io.BytesIO()
-    page.save(buffer, "PNG", compress_level=1)
-    block = Block("page", (0, 0, *page.size), (1,), prose=False)
-    return Analysis(*page.size, turned, 0.0, (block,)), [buffer.getvalue()]
+    box = (0, 0, *page.size)
+    block = Block("page", box, ((Piece(box),),), prose=False)
+    return AnalysedImage(Layout(*page.size, dpi, turned, 0.0, (block,)), [_png(page)], [])
 
 
-def analyse(image: Image.Image) -> tuple[Analysis, list[bytes]]:
-    """The blocks of a page, and the pieces of their rows as PNG files, in reading order."""
-    page, turned, skew = upright(image)
-    found = find_lines(find_ink(page))
-    blocks: list[Block] = []
+def analyse(image: Image.Image, dpi: float, *, figures: bool = False) -> AnalysedImage:
+    """The blocks of a page, and the pictures of their pieces."""
+    page = make_upright(image)
+    found = _without_photos(find_lines(find_ink(page.grey)), page.grey)
     images: list[bytes] = []
+    height, width = page.grey.shape
+    blocks = _blocks(found, (width, height), page.grey, images)
+    layout = Layout(width, height, dpi, page.turned, page.skew, tuple(blocks))
+    return AnalysedImage(layout, images, crops(page.coloured(), layout) if figures else [])
+
+
+def lay_out(found: Ink, size: tuple[int, int], dpi: float) -> Layout:
+    """The layout of a page whose lines have their text already; `size` is in pixels."""
+    blocks = _blocks(found, size, None, [])
+    return Layout(*size, dpi, 0, 0.0, tuple(blocks), text_layer=True)
+
+
+def crops(page: Image.Image, layout: Layout) -> list[bytes]:
+    """JPEG files of the pictures on an upright page."""
+    return [_jpeg(page.crop(block.box)) for block in layout.blocks if block.kind == "image"]
+
+
+def _without_photos(found: Ink, page: Grey) -> Ink:
+    """The lines that are not in photos, and the photos among the pictures."""
+    photos = find_photos(page, found.lines)
+    noise = {id(line) for box in photos for line in inside(box, found.lines)}
+    lines = [line for line in found.lines if id(line) not in noise]
+    return Ink(lines, [*found.pictures, *photos], found.height)
+
+
+def _blocks(
+    found: Ink, size: tuple[int, int], page: Grey | None, images: list[bytes]
+) -> list[Block]:
+    """The blocks in reading order; pictures of their pieces go into `images`."""
+    blocks: list[Block] = []
     for region in in_reading_order(found.lines, found.height):
-        for rows in _paragraphs(rows_of(region)):
-            counts = []
-            for row in rows:
-                height = _height(row)
-                words = pieces.cut(row, height)
-                counts.append(len(words))
-                for number in range(len(words)):
-                    piece, _ = pieces.picture(page, row, words, number, height)
-                    images.append(_png(piece))
-            height = float(np.median([_height(row) for row in rows]))
-            title = height >= _TITLE * found.height and len(rows) <= _TITLE_ROWS
-            box = extent(line for row in rows for line in row)
-            kind = "title" if title else "text"
-            blocks.append(Block(kind, box, tuple(counts), _is_prose(rows, box, height)))
-    least = _PICTURE_SIDE * min(page.shape)
-    for box in found.pictures:
-        if min(box[2] - box[0], box[3] - box[1]) >= least:
-            _insert(blocks, Block("image", box, ()))
-    height_, width = page.shape
-    return Analysis(width, height_, turned, skew, tuple(blocks)), images
+        for part in divide(rows_of(region), found.height):
+            groups = [part.rows] if part.columns else _paragraphs(part.rows)
+            for rows in groups:
+                read = tuple(_pieces(row, part, page, images) for row in rows)
+                blocks.append(_block(rows, read, found.height, table=bool(part.columns)))
+    return insert_figures(mark_margins(blocks, size, found.height), found.pictures, size)
+
+
+def _block(
+    rows: list[Row], read: tuple[tuple[Piece, ...], ...], usual: float, *, table: bool
+) -> Block:
+    box = extent(line for row in rows for line in row)
+    height = float(np.median([_height(row) for row in rows]))
+    if table:
+        return Block("table", box, read, prose=False, type_height=height)
+    if height >= _TITLE * usual and len(rows) <= _TITLE_ROWS:
+        level = 1 if height >= _HIGHEST_TITLE * usual else 2
+        return Block("title", box, read, level=level, type_height=height)
+    return Block("text", box, read, prose=_is_prose(rows, box, height), type_height=height)
+
+
+def _pieces(row: Row, part: Part, page: Grey | None, images: list[bytes]) -> tuple[Piece, ...]:
+    """The pieces of a row from the left."""
+    found: list[Piece] = []
+    for column, group in groupby(row, key=part.column_of):
+        cell = list(group)
+        if page is None:
+            found += [Piece(extent([line]), line.letters, line.text, column) for line in cell]
+            continue
+        height = _height(cell)
+        words = pieces.cut(cell, height)
+        for number, some in enumerate(words):
+            image, box = pieces.picture(page, cell, words, number, height)
+            images.append(_png(image))
+            found.append(Piece(box, tuple(some), column=column))
+    return tuple(found)
 
 
 def _is_prose(rows: list[Row], box: Box, height: float) -> bool:
@@ -159,18 +159,14 @@ def _paragraphs(rows: list[Row]) -> Iterator[list[Row]]:
         yield block
 
 
-def _insert(blocks: list[Block], picture: Block) -> None:
-    """Put a picture before the first block that is below its top and not beside it."""
-    left, top, right, _ = picture.box
-    for place, block in enumerate(blocks):
-        first, upper, last, _ = block.box
-        if upper >= top and first < right and last > left:
-            blocks.insert(place, picture)
-            return
-    blocks.append(picture)
-
-
-def _png(image: Grey) -> bytes:
+def _png(image: Grey | Image.Image) -> bytes:
+    picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
     buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG", compress_level=1)
+    picture.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def _jpeg(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=90)
     return buffer.getvalue()

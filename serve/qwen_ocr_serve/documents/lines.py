@@ -27,6 +27,8 @@ _RULE = 8
 _RULE_LENGTH, _RULE_WIDTH = 60, 12
 _PICTURE_HEIGHT, _PICTURE_WIDTH = 0.08, 0.3
 """Parts of the page from which on a connected piece of ink is no letter."""
+_PICTURE_LETTERS = 3.0
+"""Height of a picture in those of the usual connected piece of ink, at least."""
 _PICTURE_INK = 0.15
 """Part of its box that a picture fills, at least; a frame around text fills less."""
 _LINK = 1.7
@@ -45,6 +47,8 @@ class Line:
     """Of its larger letters, in pixels."""
     letters: tuple[Run, ...]
     """Of all its ink, from the left."""
+    text: str | None = None
+    """What it says, if that is known already; `letters` are whole words then."""
 
 
 class Ink(NamedTuple):
@@ -71,7 +75,11 @@ def find_lines(ink: Mask) -> Ink:
     page_height, page_width = ink.shape
     rule = (width > _RULE * height) & (height < _RULE_WIDTH) & (width > _RULE_LENGTH)
     rule |= (height > _RULE * width) & (width < _RULE_WIDTH) & (height > _RULE_LENGTH)
-    large = (height > _PICTURE_HEIGHT * page_height) | (width > _PICTURE_WIDTH * page_width)
+    solid = height[(area >= _SMALLEST) & ~rule & (height >= _SMALLEST)]
+    # On a label or a poster, letters take as much of the page as pictures do elsewhere.
+    letter = float(np.median(solid)) if len(solid) else 0.0
+    large = height > max(_PICTURE_HEIGHT * page_height, _PICTURE_LETTERS * letter)
+    large |= width > max(_PICTURE_WIDTH * page_width, 2 * _PICTURE_LETTERS * letter)
     letters = (area >= _SMALLEST) & ~rule & ~large & (height >= _SMALLEST)
     if not letters.any():
         return Ink([], _pictures(pieces[large & ~rule]), 0.0)

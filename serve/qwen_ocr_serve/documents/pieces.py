@@ -20,7 +20,7 @@ TYPE_HEIGHT = 18.0
 """Pixels that the type of a piece is high."""
 _WIDTH = 24.0
 """The widest piece, in heights of type: some 45 characters."""
-_WORD = 0.28
+WORD_GAP = 0.28
 """Gap between two words, in heights of type, at least."""
 _WIDEST_GAP = 1.4
 """Wider gaps are shortened to this."""
@@ -34,7 +34,7 @@ def cut(row: Row, height: float) -> list[list[Run]]:
     words: list[Run] = []
     for line in row:
         for left, right in line.letters:
-            if words and left - words[-1][1] < _WORD * height:
+            if words and left - words[-1][1] < WORD_GAP * height:
                 words[-1] = (words[-1][0], max(words[-1][1], right))
             else:
                 words.append((left, right))

@@ -1,14 +1,14 @@
 """A page that is read in pieces: its requests to the engine, and its text put together."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, NamedTuple
 
 from qwen_ocr.confidence import Token, mean_confidence, warnings_of, words_of
 from qwen_ocr.results import Word
-from qwen_ocr_serve.documents.analysis import Analysis
+from qwen_ocr_serve.documents.layout import Block, Kind, Layout, Piece
 from qwen_ocr_serve.documents.lines import Box
 from qwen_ocr_serve.documents.workers import AnalysedPage
 
@@ -33,31 +33,76 @@ Ask = Callable[[bytes], Awaitable[Answer]]
 
 
 @dataclass(frozen=True, slots=True)
+class ReadPiece:
+    """A part of a row with its text."""
+
+    piece: Piece
+    text: str
+    words: tuple[Word, ...]
+    cut_off: bool
+    """Whether the model went on beyond what can stand there, so that its text was cut off."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReadBlock:
     """A block of a page with its text."""
 
-    kind: str
-    """As in `analysis.Block`."""
+    kind: Kind
     box: Box
-    text: str
-    """Rows on lines of their own; empty for a picture."""
     prose: bool
-    """Whether the rows are lines of running text."""
-    confidence: float | None
+    level: int
+    rows: tuple[tuple[ReadPiece, ...], ...]
+
+    @property
+    def lines(self) -> list[str]:
+        """The text of each row that has any."""
+        texts = (" ".join(piece.text for piece in row if piece.text) for row in self.rows)
+        return [text for text in texts if text]
+
+    @property
+    def text(self) -> str:
+        """Rows on lines of their own; empty for a picture."""
+        return "\n".join(self.lines)
+
+    @property
+    def cells(self) -> list[list[str]]:
+        """The text of each cell of a table, row by row."""
+        count = 1 + max(piece.piece.column for row in self.rows for piece in row)
+        cells = []
+        for row in self.rows:
+            texts: list[list[str]] = [[] for _ in range(count)]
+            for piece in row:
+                texts[piece.piece.column].append(piece.text)
+            cells.append([" ".join(filter(None, parts)) for parts in texts])
+        return cells
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """With the model's confidence in each."""
+        return tuple(word for row in self.rows for piece in row for word in piece.words)
+
+    @property
+    def confidence(self) -> float | None:
+        """The model's confidence in the text, 0 to 1; None when there are no words."""
+        return mean_confidence(self.words)
 
 
 @dataclass(frozen=True, slots=True)
 class ReadPage:
     """A page that was read."""
 
-    analysis: Analysis
+    layout: Layout
     blocks: tuple[ReadBlock, ...]
-    words: tuple[Word, ...]
 
     @property
     def text(self) -> str:
         """All text: lines as they are on the page, and an empty line between blocks."""
         return "\n\n".join(block.text for block in self.blocks if block.text)
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """With the model's confidence in each; none of a text that it did not read."""
+        return tuple(word for block in self.blocks for word in block.words)
 
     @property
     def confidence(self) -> float | None:
@@ -67,24 +112,9 @@ class ReadPage:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Keys of `qwen_ocr.WARNINGS`."""
-        return warnings_of(self.text, self.confidence)
-
-    @property
-    def markdown(self) -> str:
-        """Titles as headings, running text without its line breaks, other rows with theirs."""
-        parts = []
-        for block in self.blocks:
-            if not block.text:
-                continue
-            if block.kind == "title":
-                parts.append("# " + " ".join(block.text.split()))
-            elif block.prose:
-                parts.append(" ".join(block.text.split()))
-            elif block.kind == "page":
-                parts.append(block.text)
-            else:
-                parts.append("  \n".join(block.text.splitlines()))  # Markdown's line break
-        return "\n\n".join(parts)
+        pieces = [piece for block in self.blocks for row in block.rows for piece in row]
+        cut_off = any(piece.cut_off for piece in pieces)
+        return warnings_of(self.text, self.confidence, cut_off=cut_off)
 
 
 async def read_pieces(page: AnalysedPage, ask: Ask) -> AsyncGenerator[tuple[Answer, str], None]:
@@ -94,44 +124,51 @@ async def read_pieces(page: AnalysedPage, ask: Ask) -> AsyncGenerator[tuple[Answ
     """
     gate = asyncio.Semaphore(IN_FLIGHT)
 
-    async def one(piece: bytes) -> Answer:
+    async def one(picture: bytes) -> Answer:
         async with gate:
-            return await ask(piece)
+            return await ask(picture)
 
-    tasks = [asyncio.create_task(one(piece)) for piece in page.pieces]
+    tasks = [asyncio.create_task(one(picture)) for picture in page.pieces]
+    waiting = iter(tasks)
     try:
-        for task, joint in zip(tasks, _joints(page.analysis), strict=True):
-            yield await task, joint
+        for piece, joint in _joints(page.layout):
+            if piece.text is None:
+                yield await next(waiting), joint
+            else:
+                yield Answer(piece.text, [], [], 0, 0, "stop"), joint
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _joints(analysis: Analysis) -> list[str]:
-    joints: list[str] = []
-    for block in analysis.blocks:
-        for count in block.rows:
-            joints += [" "] * (count - 1) + ["\n"]
-        if block.rows:
-            joints[-1] = "\n\n"
-    if joints:
-        joints[-1] = ""
-    return joints
+def _joints(layout: Layout) -> Iterator[tuple[Piece, str]]:
+    """Each piece, and what comes between it and the next one."""
+    blocks = [block for block in layout.blocks if block.rows]
+    for block in blocks:
+        for row in block.rows:
+            for piece in row[:-1]:
+                yield piece, " "
+            last_row = row is block.rows[-1]
+            last = last_row and block is blocks[-1]
+            yield row[-1], "" if last else "\n\n" if last_row else "\n"
 
 
-def put_together(analysis: Analysis, answers: Iterable[tuple[Answer, str]]) -> ReadPage:
-    """The page, from the answers about all its pieces, in reading order."""
+async def read_page(page: AnalysedPage, ask: Ask) -> ReadPage:
+    """The page with its text. Raises what `ask` does."""
+    async with aclosing(read_pieces(page, ask)) as pieces:
+        answers = [answer async for answer, _ in pieces]
     waiting = iter(answers)
-    blocks: list[ReadBlock] = []
-    words: list[Word] = []
-    for block in analysis.blocks:
-        text = ""
-        of_block: list[Word] = []
-        for answer, joint in islice(waiting, sum(block.rows)):
-            text += answer.text + joint
-            of_block += words_of(answer.text, answer.tokens)
-        confidence = mean_confidence(of_block)
-        blocks.append(ReadBlock(block.kind, block.box, text.strip(), block.prose, confidence))
-        words += of_block
-    return ReadPage(analysis, tuple(blocks), tuple(words))
+
+    def read(block: Block) -> ReadBlock:
+        rows = tuple(
+            tuple(_read_piece(piece, next(waiting)) for piece in row) for row in block.rows
+        )
+        return ReadBlock(block.kind, block.box, block.prose, block.level, rows)
+
+    return ReadPage(page.layout, tuple(read(block) for block in page.layout.blocks))
+
+
+def _read_piece(piece: Piece, answer: Answer) -> ReadPiece:
+    words = words_of(answer.text, answer.tokens)
+    return ReadPiece(piece, answer.text.strip(), words, answer.finish_reason != "stop")

@@ -1,108 +1,124 @@
-"""A process that renders and analyses pages, one after the other, until its input ends.
+"""A process that opens documents and analyses their pages, until its input ends.
 
-A task is a line of JSON, `{"length", "page", "dpi", "whole"}`, and the document's bytes; `page`
-counts from 0, and is null to count the pages. An answer is a line of JSON, `{"analysis",
-"page_count", "parts"}` or `{"error"}`, and as many bytes as `parts` says: the pieces of the page as
-PNG files, or one for all of it if it is to stay `whole`.
+A task is a line of JSON, see `Task`. An answer is a line of JSON, `{"layout", "page_count",
+"pieces", "figures"}` or `{"error", "code"}`, and the files whose lengths `pieces` and `figures`
+list. The document that was opened last stays open: its next page is most often wanted next.
 
 Documents are written by strangers and read by large C and C++ libraries. So this process knows no
 secrets, writes no file and has a limit on its memory; `workers` ends it when it takes too long.
 """
 
+import io
 import json
 import resource
 import sys
-from io import BytesIO
-from math import sqrt
+from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageOps
+from pydantic import BaseModel
 
-from qwen_ocr.errors import ImageError, OCRError, PDFError
-from qwen_ocr.images import MAX_PIXELS, tiff_pages
-from qwen_ocr.pdf import PDF
-from qwen_ocr.sources import is_pdf
-from qwen_ocr_serve.documents.analysis import analyse, turn
+from qwen_ocr.errors import OCRError
+from qwen_ocr_serve.documents.analysis import AnalysedImage, analyse, crops, lay_out, turn
+from qwen_ocr_serve.documents.document import Document
+from qwen_ocr_serve.documents.layout import LAYOUT
 
 MEMORY = 4 * 2**30
 """Bytes of address space, most of it the libraries'."""
 
 
-class _Document(BytesIO):
-    name = "the document"
-    """What errors call it."""
+class Task(BaseModel):
+    """What to do with a page."""
+
+    document: int
+    """The document's number: the same for all tasks about one."""
+    path: str
+    """Where it is."""
+    password: str | None = None
+    page: int | None = None
+    """From 0; None to count the pages."""
+    dpi: float = 200.0
+    """At which a page of a PDF is rendered."""
+    whole: bool = False
+    """Whether the page stays in one piece."""
+    figures: bool = False
+    """Whether its pictures are cut out."""
+    text_layer: bool = False
+    """Whether the PDF's own text is taken where there is a good one."""
+    width: float | None = None
+    """For a picture of the page and nothing else: how wide it may be, in pixels."""
+
+
+class _Open:
+    """The document that was opened last."""
+
+    def __init__(self) -> None:
+        self._key: tuple[int, str | None] | None = None
+        self._document: Document | None = None
+
+    def get(self, task: Task) -> Document:
+        key = (task.document, task.password)
+        if self._document is None or self._key != key:
+            if self._document is not None:
+                self._document.close()
+                self._document = None
+            self._document = Document(Path(task.path).read_bytes(), task.password)
+            self._key = key
+        return self._document
 
 
 def main() -> None:
     """Answer tasks until there are none."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    tasks, answers = sys.stdin.buffer, sys.stdout.buffer
-    while line := tasks.readline():
-        task = json.loads(line)
-        parts: list[bytes] = []
+    limit()
+    answers = sys.stdout.buffer
+    opened = _Open()
+    for line in sys.stdin.buffer:
         answer: dict[str, Any]
+        files: list[bytes] = []
         try:
-            data = tasks.read(task["length"])
-            if task["page"] is None:
-                answer = {"page_count": count_pages(data)}
-            else:
-                image, count = open_page(data, task["page"], task["dpi"])
-                analysis, parts = turn(image) if task["whole"] else analyse(image)
-                answer = {"analysis": analysis.as_json(), "page_count": count}
+            answer, files = _answer(Task.model_validate_json(line), opened)
         except OCRError as exc:
-            answer = {"error": str(exc)}
+            answer = {"error": str(exc), "code": exc.code}
         except MemoryError:
             answer = {"error": "the page takes too much memory"}
-        answer["parts"] = [len(part) for part in parts]
-        answers.write(json.dumps(answer).encode() + b"\n" + b"".join(parts))
+        answers.write(json.dumps(answer).encode() + b"\n" + b"".join(files))
         answers.flush()
 
 
-def count_pages(data: bytes) -> int:
-    """How many pages a document has. Raises `PDFError` or `ImageError`."""
-    if is_pdf(data):
-        with PDF(_Document(data)) as pdf:
-            return pdf.page_count
-    return open_page(data, 0, 0)[1]
+def limit() -> None:
+    """Whatever a document makes of this process, it stays small and writes no file."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def open_page(data: bytes, number: int, dpi: float) -> tuple[Image.Image, int]:
-    """A page of a document, from 0, and how many it has.
+def _answer(task: Task, opened: _Open) -> tuple[dict[str, Any], list[bytes]]:
+    document = opened.get(task)
+    answer: dict[str, Any] = {"page_count": document.page_count}
+    if task.page is None:
+        return answer, []
+    if task.width is not None:
+        picture = io.BytesIO()
+        page = document.picture(task.page, task.dpi, task.width)
+        page.save(picture, "PNG", compress_level=1)
+        files = [picture.getvalue()]
+        return {**answer, "pieces": [len(files[0])], "figures": []}, files
+    layout, pieces, figures = _analyse(task, task.page, document)
+    answer["layout"] = LAYOUT.dump_python(layout)
+    answer["pieces"] = [len(piece) for piece in pieces]
+    answer["figures"] = [len(figure) for figure in figures]
+    return answer, [*pieces, *figures]
 
-    Raises `PDFError` or `ImageError` for what cannot be opened and for a page that is not there.
-    """
-    if is_pdf(data):
-        with PDF(_Document(data)) as pdf:
-            if number >= pdf.page_count:
-                raise PDFError(f"there is no page {number} in a document of {pdf.page_count}")
-            across, down = (max(inches, 1e-3) for inches in pdf.size(number + 1))
-            fitting = sqrt(MAX_PIXELS / 4 / across / down)
-            return pdf.render(number + 1, min(dpi, fitting)), pdf.page_count
-    try:
-        pages = list(tiff_pages(_Document(data))) if data[:2] in (b"II", b"MM") else []
-        if pages:
-            if number >= len(pages):
-                raise ImageError(f"there is no page {number} in a document of {len(pages)}")
-            return pages[number], len(pages)
-        image = Image.open(BytesIO(data))
-        if image.width * image.height > MAX_PIXELS:
-            raise ImageError(f"the image has more than {MAX_PIXELS:,} pixels")
-        upright = ImageOps.exif_transpose(image)
-        if upright.mode in ("RGBA", "LA", "P"):
-            ground = Image.new("RGBA", upright.size, "white")
-            ground.alpha_composite(upright.convert("RGBA"))
-            upright = ground.convert("RGB")
-        upright.load()
-    except OCRError:
-        raise
-    # Decoders meet broken files with whatever they stumble over.
-    except Exception as exc:
-        raise ImageError("the image is damaged, cut off, or none") from exc
-    if number:
-        raise ImageError("an image has one page, number 0")
-    return upright, 1
+
+def _analyse(task: Task, page: int, document: Document) -> AnalysedImage:
+    dpi = document.dpi(page, task.dpi)
+    if task.text_layer and (found := document.text_layer(page, task.dpi)):
+        layout = lay_out(*found, dpi)
+        wanted = task.figures and any(block.kind == "image" for block in layout.blocks)
+        return AnalysedImage(
+            layout, [], crops(document.picture(page, task.dpi), layout) if wanted else []
+        )
+    image = document.picture(page, task.dpi)
+    return turn(image, dpi) if task.whole else analyse(image, dpi, figures=task.figures)
 
 
 if __name__ == "__main__":

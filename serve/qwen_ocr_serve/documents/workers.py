@@ -7,11 +7,11 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from qwen_ocr_serve.documents.analysis import Analysis
+from qwen_ocr_serve.documents.files import DocumentFile
+from qwen_ocr_serve.documents.layout import LAYOUT, Layout
 
 TIME_LIMIT = 30.0
 """Seconds for one page: most take a third of one."""
@@ -24,15 +24,20 @@ _LINE = 2**22
 class PageError(Exception):
     """A page that cannot be opened or analysed; the message says why."""
 
+    def __init__(self, message: str, code: str | None = None) -> None:
+        """`code` says the same in a word for programs, where there is one."""
+        super().__init__(message)
+        self.code = code
+
 
 class AnalysedPage(NamedTuple):
     """What a process found on a page."""
 
-    analysis: Analysis
+    layout: Layout
     pieces: list[bytes]
-    """PNG files, in reading order."""
-    page_count: int
-    """Of the whole document."""
+    """PNG files of what is to be read, in reading order."""
+    figures: list[bytes]
+    """JPEG files of the pictures, in reading order, if they were asked for."""
 
 
 class PageWorkers:
@@ -49,26 +54,25 @@ class PageWorkers:
         return cls(min(max(len(os.sched_getaffinity(0)) // 2, 1), 4))
 
     async def analyse(
-        self,
-        data: bytes,
-        page: int = 0,
-        dpi: float = 200.0,
-        *,
-        whole: bool = False,
-        time_limit: float = TIME_LIMIT,
+        self, document: DocumentFile, page: int, *, time_limit: float = TIME_LIMIT, **options: Any
     ) -> AnalysedPage:
-        """Analyse a page, from 0, of a document; `whole` turns it upright only, in one piece.
+        """Analyse a page, from 0; `options` are those of `worker.Task`. Raises `PageError`."""
+        task = {"page": page, **options}
+        answer, files = await self._answer(document, task, time_limit)
+        count = len(answer["pieces"])
+        return AnalysedPage(LAYOUT.validate_python(answer["layout"]), files[:count], files[count:])
 
-        Raises `PageError`.
-        """
-        task = {"page": page, "dpi": dpi, "whole": whole}
-        answer, content = await self._answer(data, task, time_limit)
-        pieces = list(_split(content, answer["parts"]))
-        return AnalysedPage(Analysis.from_json(answer["analysis"]), pieces, answer["page_count"])
+    async def picture(
+        self, document: DocumentFile, page: int, *, dpi: float, width: float, **options: Any
+    ) -> tuple[bytes, int]:
+        """A page, from 0, as a PNG file, and how many the document has. Raises `PageError`."""
+        task = {"page": page, "dpi": dpi, "width": width}
+        answer, files = await self._answer(document, task | options, TIME_LIMIT)
+        return files[0], answer["page_count"]
 
-    async def count(self, data: bytes) -> int:
+    async def count(self, document: DocumentFile, password: str | None = None) -> int:
         """How many pages a document has. Raises `PageError`."""
-        answer, _ = await self._answer(data, {"page": None}, TIME_LIMIT)
+        answer, _ = await self._answer(document, {"password": password}, TIME_LIMIT)
         return int(answer["page_count"])
 
     async def close(self) -> None:
@@ -77,11 +81,12 @@ class PageWorkers:
             await self._free.get_nowait().end()
 
     async def _answer(
-        self, data: bytes, task: dict[str, Any], time_limit: float
-    ) -> tuple[dict[str, Any], bytes]:
+        self, document: DocumentFile, task: dict[str, Any], time_limit: float
+    ) -> tuple[dict[str, Any], list[bytes]]:
         worker = await self._free.get()
         try:
-            return await worker.answer(data, task, time_limit)
+            where = {"document": document.number, "path": document.path}
+            return await worker.answer(task | where, time_limit)
         finally:
             self._free.put_nowait(worker)
 
@@ -92,27 +97,27 @@ class _Worker:
         self._pages = 0
 
     async def answer(
-        self, data: bytes, task: dict[str, Any], limit: float
-    ) -> tuple[dict[str, Any], bytes]:
+        self, task: dict[str, Any], limit: float
+    ) -> tuple[dict[str, Any], list[bytes]]:
         process = await self._running()
         self._pages += 1
-        line = json.dumps({**task, "length": len(data)}).encode() + b"\n"
         done = False
         try:
             async with asyncio.timeout(limit):
-                answer = await _exchange(process, line + data)
+                answer, files = await _exchange(process, json.dumps(task).encode() + b"\n")
             done = True
         except TimeoutError:
-            raise PageError(f"the page takes longer than {limit:g} s to analyse") from None
+            message = f"the page takes longer than {limit:g} s to analyse"
+            raise PageError(message, "page_timeout") from None
         except (OSError, EOFError, ValueError) as exc:
             raise PageError("the page cannot be analysed: it is damaged or too large") from exc
         finally:
             # Also when this is cancelled: an answer that nobody waits for is not the next one's.
             if not done or self._pages >= _PAGES:
                 await self.end()
-        if "error" in answer[0]:
-            raise PageError(answer[0]["error"])
-        return answer
+        if "error" in answer:
+            raise PageError(answer["error"], answer.get("code"))
+        return answer, files
 
     async def _running(self) -> asyncio.subprocess.Process:
         if self._process is None or self._process.returncode is not None:
@@ -140,7 +145,7 @@ class _Worker:
 
 async def _exchange(
     process: asyncio.subprocess.Process, task: bytes
-) -> tuple[dict[str, Any], bytes]:
+) -> tuple[dict[str, Any], list[bytes]]:
     assert process.stdin is not None, "it was started with pipes"
     assert process.stdout is not None, "it was started with pipes"
     process.stdin.write(task)
@@ -149,11 +154,5 @@ async def _exchange(
     if not line:
         raise EOFError
     answer = json.loads(line)
-    return answer, await process.stdout.readexactly(sum(answer["parts"]))
-
-
-def _split(content: bytes, lengths: list[int]) -> Iterator[bytes]:
-    start = 0
-    for length in lengths:
-        yield content[start : start + length]
-        start += length
+    lengths = [*answer.get("pieces", ()), *answer.get("figures", ())]
+    return answer, [await process.stdout.readexactly(length) for length in lengths]

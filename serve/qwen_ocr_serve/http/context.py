@@ -66,6 +66,8 @@ class RequestContext:
         self._streaming = self._finished = False
         self._error_body: list[bytes] = []
         self._began = time.monotonic()
+        self.on_part: Callable[[], None] = lambda: None
+        """Called after each part of a streamed answer."""
 
     @property
     def seconds(self) -> float:
@@ -73,8 +75,9 @@ class RequestContext:
         return time.monotonic() - self._began
 
     def application_scope(self) -> Scope:
-        """The scope for the application: it sees this request id, and no other."""
-        return {**self.scope, "headers": self._identified(self.scope["headers"])}
+        """The scope for the application, with this request id, no other, and the key's name."""
+        headers = self._identified(self.scope["headers"])
+        return {**self.scope, "headers": headers, "key_name": self.key_name}
 
     def _identified(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         """The headers with this request id instead of any other; names are in lower case."""
@@ -143,6 +146,8 @@ class RequestContext:
                 message = self._with_request_id(message)
             self._finished = not message.get("more_body")
             await self._send(message)
+            if self._streaming:
+                self.on_part()
             return
         self._error_body.append(message.get("body", b""))
         if not message.get("more_body"):

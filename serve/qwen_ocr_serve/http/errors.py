@@ -45,7 +45,10 @@ def unauthorized(*, given: bool) -> APIError:
 
 def body_too_large(limit: int) -> APIError:
     """413, before the body has been read whole."""
-    message = f"the request is larger than {limit / 2**20:g} MiB: send fewer or smaller images"
+    message = (
+        f"the request is larger than {limit / 2**20:g} MiB: send fewer or smaller images, or fewer "
+        "pages"
+    )
     # What follows of the body would be taken for the next request.
     return APIError(413, "request_too_large", message, headers={"connection": "close", **_NO_RETRY})
 
@@ -69,12 +72,6 @@ def no_room(limit: int, seconds: int) -> APIError:
         f"try again in {seconds} s"
     )
     return APIError(503, "no_room", message, headers={RETRY_AFTER: str(seconds)})
-
-
-def too_many_pdfs(seconds: int) -> APIError:
-    """503: as many PDFs as the server takes are being rendered or wait for it."""
-    message = f"too many PDFs at a time: try again in {seconds} s"
-    return APIError(503, "queue_full", message, headers={RETRY_AFTER: str(seconds)})
 
 
 def key_limit(limit: int, seconds: int) -> APIError:

@@ -120,15 +120,24 @@ class Middleware:
 
     async def _run(self, context: RequestContext) -> None:
         seconds = self._settings.request_timeout
+        loop = asyncio.get_running_loop()
 
         def expire() -> None:
             context.expire(errors.deadline_exceeded(seconds))
 
-        left = max(seconds - context.seconds, 0)
-        timer = asyncio.get_running_loop().call_later(left, expire)
+        timer = loop.call_later(max(seconds - context.seconds, 0), expire)
+
+        def restart() -> None:
+            nonlocal timer
+            timer.cancel()
+            timer = loop.call_later(seconds, expire)
+
+        if context.route and context.route.timed_by_part:
+            context.on_part = restart
         try:
             await self._app(context.application_scope(), context.receive, context.send)
         finally:
+            context.on_part = lambda: None  # `restart` refers to the context, and that to it
             timer.cancel()
         await context.finish()
 

@@ -12,6 +12,8 @@ from qwen_ocr_serve.http.error_formats import ErrorFormat
 
 GET = frozenset({"GET"})
 POST = frozenset({"POST"})
+DELETE = frozenset({"DELETE"})
+_NAME = re.compile(r"\{\w+\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,8 @@ class Route:
     """What has to be known about a route before its handler is called."""
 
     path: str
-    """The path, or a regular expression for all of it where it has parentheses."""
+    """The path. `{name}` in it stands for anything without a slash; one with parentheses is a
+    regular expression."""
     methods: frozenset[str]
     key: bool = True
     """Whether it takes a key, if the server has keys."""
@@ -28,6 +31,8 @@ class Route:
     error_format: ErrorFormat = "openai"
     documentation: bool = False
     """Whether it goes away when the documentation is turned off."""
+    timed_by_part: bool = False
+    """Whether the time limit is for each part of a streamed answer, and not for all of it."""
 
 
 class RouteTable:
@@ -39,7 +44,9 @@ class RouteTable:
             shown = [replace(r, key=False) if r.path == "/metrics" else r for r in shown]
         self._exact = {route.path: route for route in shown}
         self._patterns = [
-            (re.compile(route.path, re.ASCII), route) for route in shown if "(" in route.path
+            (re.compile(_NAME.sub("[^/]+", route.path), re.ASCII), route)
+            for route in shown
+            if "(" in route.path or "{" in route.path
         ]
 
     def find(self, path: str) -> Route | None:

@@ -15,9 +15,10 @@ from qwen_ocr_serve.launch.launcher import Launch
 from qwen_ocr_serve.launch.own_log import log_as
 from qwen_ocr_serve.replicas import balancer
 from qwen_ocr_serve.replicas.supervisor import Supervisor
-from qwen_ocr_serve.settings import ServeSettings
+from qwen_ocr_serve.settings import ENV_PREFIX, ServeSettings
 
 log = logging.getLogger("qwen_ocr")
+UPLOAD_DIR = ENV_PREFIX + "UPLOAD_DIR"
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ class Fleet:
             log_as(self.log_format)
             if self.computing:
                 log.info("%s", self.computing)
+            for server in self.servers:  # an upload to one of them is there for all
+                server.env.setdefault(UPLOAD_DIR, str(folder / "uploads"))
             drain = self.settings.shutdown_timeout
             supervisor = Supervisor(self.servers, command, balancer.Control(folder), drain)
             code = asyncio.run(supervisor.run())

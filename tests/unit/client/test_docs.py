@@ -37,7 +37,6 @@ ANSWERS = {
     "client.locate(": json.dumps(
         [{"bbox_2d": [31, 210, 330, 260], "text_content": "Espresso 26.44"}]
     ),
-    "Task.MARKDOWN": "# Espresso",
     "--task markdown": "# Espresso",
 }
 """What the server answers, by what the snippet says."""

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import pathlib
 import sys
 from typing import Any
 
@@ -11,9 +10,9 @@ import pypdfium2
 import pytest
 from PIL import Image, TiffImagePlugin
 
-from qwen_ocr import ConfigurationError, Document, ImageError, OCRError, PDFError, tiff_pages
+from qwen_ocr import ConfigurationError, ImageError, PDFError, tiff_pages
 from qwen_ocr.images import MAX_PIXELS, known_size, load_image
-from qwen_ocr.pdf import PDF, page_numbers
+from qwen_ocr.pdf import PDF, check_dpi, page_numbers
 
 
 def blank_pdf(*sizes: tuple[float, float]) -> bytes:
@@ -79,56 +78,14 @@ def encrypted_pdf(password: str) -> bytes:
     )
 
 
-def test_pages_are_read_in_order(server: Any, call: Any, answered: Any) -> None:
-    document = call(server.url, "ocr_pdf", PAGES)
-    assert isinstance(document, Document)
-    assert [page.input for page in document.pages] == [1, 2, 3]
-    assert str(document) == document.text == "\n\n".join(["TOTAL 12.50"] * 3)
-    assert document.failed == ()
-    assert len(server.chats) == 3
-
-
-@pytest.mark.parametrize("kind", ["path", "str", "bytes", "file"])
-def test_sources(server: Any, call: Any, tmp_path: pathlib.Path, kind: str) -> None:
-    path = tmp_path / "scan.pdf"
-    path.write_bytes(PAGES)
-    sources = {"path": path, "str": str(path), "bytes": PAGES, "file": io.BytesIO(PAGES)}
-    assert len(call(server.url, "ocr_pdf", sources[kind]).pages) == 3
-
-
-def test_one_failed_page_never_loses_another(server: Any, call: Any, answered: Any) -> None:
-    server.answer_first(answered("half", finish_reason="length"))
-    server.answer_first(b"", status=500)
-    document = call(server.url, "ocr_pdf", PAGES, concurrency=1)
-    assert document.text == "TOTAL 12.50"
-    assert [page.input for page in document.failed] == [1, 2]
-    assert all(isinstance(page.error, OCRError) for page in document.failed)
-
-
-def test_page_that_cannot_be_rendered(
-    server: Any, call: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_page_that_cannot_be_rendered(monkeypatch: pytest.MonkeyPatch) -> None:
     # PDFium is lenient: nothing that it opens at all was found to fail later.
-    render = pypdfium2.PdfPage.render
+    def fail(page: Any, **options: Any) -> Any:
+        raise pypdfium2.PdfiumError("damaged")
 
-    def fail_at_the_second(page: Any, **options: Any) -> Any:
-        if page.get_width() == 100:
-            raise pypdfium2.PdfiumError("damaged")
-        return render(page, **options)
-
-    monkeypatch.setattr(pypdfium2.PdfPage, "render", fail_at_the_second)
-    document = call(server.url, "ocr_pdf", blank_pdf(A4, (100, 100), A4))
-    assert [page.input for page in document.failed] == [2]
-    assert isinstance(document.failed[0].error, PDFError)
-    assert "page 2" in str(document.failed[0].error)
-
-
-def test_options(server: Any, call: Any) -> None:
-    document = call(
-        server.url, "ocr_pdf", PAGES, "Read the total.", pages="3,1", dpi=72, max_tokens=9
-    )
-    assert [page.input for page in document.pages] == [3, 1]
-    assert {body["max_completion_tokens"] for body in server.chats} == {9}
+    monkeypatch.setattr(pypdfium2.PdfPage, "render", fail)
+    with PDF(PAGES) as pdf, pytest.raises(PDFError, match="page 2: cannot be rendered"):
+        pdf.render(2, 72)
 
 
 def test_resolution() -> None:
@@ -164,16 +121,15 @@ def test_page_numbers(pages: Any, numbers: list[int]) -> None:
     ["", "0", "6", "1-6", "3-1", "a", "1,,2", "-2", "1-2-3", "٣", "9" * 99, [0], [6], ["1"], [],
      [1.0], [True, 9], 5, object()],
 )  # fmt: skip
-def test_bad_page_numbers(server: Any, call: Any, pages: Any) -> None:
+def test_bad_page_numbers(pages: Any) -> None:
     with pytest.raises(ConfigurationError, match="pages"):
-        call(server.url, "ocr_pdf", blank_pdf(*[A4] * 5), pages=pages)
-    assert server.requests == []
+        page_numbers(pages, 5)
 
 
 @pytest.mark.parametrize("dpi", [0, 17, 1201, -72, float("nan"), float("inf"), "200", None])
-def test_bad_resolution(server: Any, call: Any, dpi: Any) -> None:
+def test_bad_resolution(dpi: Any) -> None:
     with pytest.raises(ConfigurationError, match="dpi"):
-        call(server.url, "ocr_pdf", PAGES, dpi=dpi)
+        check_dpi(dpi)
 
 
 @pytest.mark.parametrize(
@@ -186,33 +142,33 @@ def test_bad_resolution(server: Any, call: Any, dpi: Any) -> None:
         (None, "not an image, a path or an open file"),
     ],
 )
-def test_bad_pdf(server: Any, call: Any, source: Any, message: str) -> None:
+def test_bad_pdf(source: Any, message: str) -> None:
     with pytest.raises(PDFError, match=message):
-        call(server.url, "ocr_pdf", source)
-    assert server.requests == []
+        PDF(source)
 
 
-def test_a_pdf_without_pages(server: Any, call: Any) -> None:
+def test_a_pdf_without_pages() -> None:
     empty = io.BytesIO()
     pikepdf.new().save(empty)
     # PDFium says nothing about it, and leaves what it said about another file before.
     with pytest.raises(PDFError, match=r"cannot be opened as a PDF") as caught:
-        call(server.url, "ocr_pdf", empty.getvalue())
+        PDF(empty.getvalue())
     assert "Success" not in str(caught.value)
 
 
-def test_password(server: Any, call: Any) -> None:
+def test_password() -> None:
     data = encrypted_pdf("open sesame")
-    assert len(call(server.url, "ocr_pdf", data, password="open sesame").pages) == 1
+    assert PDF(data, "open sesame").page_count == 1
     for wrong in (None, "", "sesame"):
-        with pytest.raises(PDFError, match="password"):
-            call(server.url, "ocr_pdf", data, password=wrong)
+        with pytest.raises(PDFError, match="password") as caught:
+            PDF(data, wrong)
+        assert caught.value.code == "wrong_password"
 
 
-def test_without_pypdfium2(server: Any, call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pypdfium2(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pypdfium2", None)
     with pytest.raises(ConfigurationError, match=r"pip install 'qwen-ocr\[pdf\]'"):
-        call(server.url, "ocr_pdf", PAGES)
+        PDF(PAGES)
 
 
 def tiff(*pages: Image.Image) -> bytes:

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from pydantic import BaseModel
 
-from qwen_ocr import ConfigurationError, ImageError, OCRError, PDFError, PromptError, Task
+from qwen_ocr import ConfigurationError, ImageError, OCRError, PromptError, Task
 from qwen_ocr.sources import MAX_BYTES
 
 
@@ -152,8 +152,8 @@ ARGUMENTS: dict[str, tuple[str, tuple[Any, ...], dict[str, Any], type[OCRError]]
     "one path for many": ("ocr_many", ("scan.png",), {}, ConfigurationError),
     "nothing for many": ("ocr_many", (None,), {}, ConfigurationError),
     "no concurrency": ("ocr_many", ([GOOD],), {"concurrency": 0}, ConfigurationError),
-    "image as PDF": ("ocr_pdf", (PNG,), {}, PDFError),
-    "URL as PDF": ("ocr_pdf", ("https://example.com/a.pdf",), {}, PDFError),
+    "no document": ("read_document", (None,), {}, ImageError),
+    "text opened as text": ("read_document", (io.StringIO("x"),), {}, ImageError),
 }
 
 

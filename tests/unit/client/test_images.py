@@ -294,7 +294,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "read to its end": (io.BytesIO(), "empty"),
     "text": (b"Dear Sir or Madam", "not an image in a known format"),
     "SVG": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "known format"),
-    "PDF": (b"%PDF-1.7\n", "bytes: a PDF, not an image: .* ocr_pdf"),
+    "PDF": (b"%PDF-1.7\n", "bytes: a PDF, not an image: .* read_document"),
     "PostScript": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "known format"),
     "only a signature": (PNG[:8], "bytes: "),
     "cut PNG": (cut(PNG), "bytes: "),

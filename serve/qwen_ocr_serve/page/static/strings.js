@@ -123,8 +123,8 @@ export const strings = {
     zh: "{width} × {height} 像素过于狭长：请切成不超过 {ratio}:1 的几部分",
   },
   pdfTooLarge: {
-    en: "A PDF may have {size} MiB here. The Python client reads larger ones: ocr_pdf",
-    zh: "此处 PDF 最大 {size} MiB。更大的文件请用 Python 客户端的 ocr_pdf",
+    en: "A PDF may have {size} MiB here. Divide a larger one, or let the server take more: --max-body-mib",
+    zh: "此处 PDF 最大 {size} MiB。更大的文件请拆分，或用 --max-body-mib 提高服务器上限",
   },
   noCanvas: {
     en: "This browser has no memory left for a picture of that size",

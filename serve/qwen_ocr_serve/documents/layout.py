@@ -1,0 +1,67 @@
+"""What stands where on a page: its blocks in reading order, each in rows of pieces.
+
+One process finds it and another one uses it, so it can be written as JSON.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import TypeAdapter
+
+from qwen_ocr_serve.documents.lines import Box, Run
+
+Kind = Literal["text", "title", "table", "image", "header", "footer", "page"]
+"""What a block is; `page` is all of a page that is read as a whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a row that is read at once."""
+
+    box: Box
+    """In pixels of the upright page."""
+    words: tuple[Run, ...] = ()
+    """The left and the right edge of each of its words, as far as the gaps tell them apart."""
+    text: str | None = None
+    """What it says, if the PDF itself does; None if it is to be read from its picture."""
+    column: int = 0
+    """In which column of a table it stands, from 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A paragraph, a title, a table or a picture."""
+
+    kind: Kind
+    box: Box
+    """In pixels of the upright page."""
+    rows: tuple[tuple[Piece, ...], ...] = ()
+    prose: bool = True
+    """Whether its rows are lines of running text, and not entries of a list or form."""
+    level: int = 1
+    """Of a title, from 1, the highest."""
+    type_height: float = 0.0
+    """Of its larger letters, in pixels; 0 where there are none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A page, less its pixels."""
+
+    width: int
+    height: int
+    """Of the page, upright, in pixels."""
+    dpi: float
+    """Pixels per inch, see `document.Document.dpi`."""
+    turned: int
+    """Degrees, counter-clockwise, by which it was turned: 0, 90, 180 or 270."""
+    skew: float
+    """Degrees, counter-clockwise, by which it was then turned to make its lines level."""
+    blocks: tuple[Block, ...]
+    """In reading order."""
+    text_layer: bool = False
+    """Whether the text comes from the PDF and was not read from the page's picture."""
+
+
+LAYOUT = TypeAdapter(Layout)
+"""Writes a layout as JSON, and reads it again."""

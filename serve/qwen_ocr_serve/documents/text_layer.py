@@ -1,0 +1,123 @@
+"""The text that a PDF itself has for a page, where that can be trusted.
+
+A page made by a program says which characters it shows and where. A scan may have such a text as
+well, from some other OCR: that one is left alone.
+"""
+
+import unicodedata
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import pypdfium2.raw as pdfium
+
+from qwen_ocr_serve.documents.lines import Box, Ink, Line
+
+_LEAST = 16
+"""Characters of a page that has a text of its own."""
+_BROKEN = 0.02
+"""Part of the characters that may be none: fonts without a map give private or unknown ones."""
+_SCAN = 0.6
+"""Part of the page from which on an image is a scan of it."""
+_LIGATURES = {chr(code): unicodedata.normalize("NFKC", chr(code)) for code in range(0xFB00, 0xFB07)}
+"""From "ff" to "st", with the letters that they are made of."""
+_LINK = 1.7
+"""Widest gap between two words of a line, in heights of type."""
+
+
+class _Word(NamedTuple):
+    text: str
+    box: Box
+    heights: tuple[int, ...]
+    """Of its characters, in pixels."""
+
+
+def read_text_layer(page: Any, size: tuple[int, int]) -> Ink | None:
+    """The lines that the PDF has for a page that is `size` pixels large; None without a good text.
+
+    `page` is pypdfium2's. A page that is shown turned has none, either.
+    """
+    if page.get_rotation():
+        return None
+    left, bottom, right, top = page.get_cropbox()
+    across, down = size[0] / (right - left), size[1] / (top - bottom)
+
+    def to_pixels(edges: tuple[float, ...]) -> Box:
+        x0, y0, x1, y1 = edges
+        return (
+            round((x0 - left) * across),
+            round((top - y1) * down),
+            round((x1 - left) * across),
+            round((top - y0) * down),
+        )
+
+    images = [
+        to_pixels(item.get_bounds())
+        for item in page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_IMAGE])
+    ]
+    if any((b[2] - b[0]) * (b[3] - b[1]) > _SCAN * size[0] * size[1] for b in images):
+        return None
+    text_page = page.get_textpage()
+    try:
+        characters = [
+            (chr(pdfium.FPDFText_GetUnicode(text_page, index)), text_page.get_charbox(index))
+            for index in range(text_page.count_chars())
+        ]
+    finally:
+        text_page.close()
+    visible = [character for character, _ in characters if not character.isspace()]
+    broken = sum(unicodedata.category(c)[0] == "C" or c == "\ufffd" for c in visible)
+    if len(visible) < _LEAST or broken > _BROKEN * len(visible):
+        return None
+    rows = _rows([(character, to_pixels(edges)) for character, edges in characters])
+    lines = [line for row in rows for line in _lines(row)]
+    return Ink(lines, images, float(np.median([line.height for line in lines])))
+
+
+def _rows(characters: list[tuple[str, Box]]) -> Iterator[list[_Word]]:
+    """The words of each line, as PDFium divides the text into lines."""
+    row: list[_Word] = []
+    word: list[tuple[str, Box]] = []
+    for character, box in [*characters, ("\n", (0, 0, 0, 0))]:
+        if character.isspace():
+            if word:
+                row.append(_word(word))
+                word = []
+            if character in "\r\n" and row:
+                yield row
+                row = []
+        elif unicodedata.category(character)[0] != "C":
+            word.append((character, box))
+
+
+def _word(characters: list[tuple[str, Box]]) -> _Word:
+    boxes = [box for _, box in characters]
+    lefts, tops, rights, bottoms = zip(*boxes, strict=True)
+    text = "".join(_LIGATURES.get(character, character) for character, _ in characters)
+    heights = tuple(bottom - top for _, top, _, bottom in boxes)
+    return _Word(text, (min(lefts), min(tops), max(rights), max(bottoms)), heights)
+
+
+def _lines(row: list[_Word]) -> Iterator[Line]:
+    """A row in lines without wide gaps."""
+    height = float(np.percentile([h for word in row for h in word.heights], 75))
+    line: list[_Word] = []
+    for word in row:
+        if line and not 0 <= word.box[0] - line[-1].box[2] + height <= (1 + _LINK) * height:
+            yield _line(line, height)
+            line = []
+        line.append(word)
+    yield _line(line, height)
+
+
+def _line(words: list[_Word], height: float) -> Line:
+    lefts, tops, rights, bottoms = zip(*(word.box for word in words), strict=True)
+    return Line(
+        min(lefts),
+        min(tops),
+        max(rights),
+        max(bottoms),
+        max(height, 1.0),
+        tuple((word.box[0], word.box[2]) for word in words),
+        " ".join(word.text for word in words),
+    )
