@@ -14,7 +14,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from qwen_ocr.confidence import LOW_CONFIDENCE, WARNINGS
-from qwen_ocr.document_requests import DocumentOptions
 from qwen_ocr.documents import Block, Document, Figure, Line, Page
 from qwen_ocr.errors import (
     AuthenticationError,
@@ -39,7 +38,7 @@ from qwen_ocr.errors import (
 )
 from qwen_ocr.families import Family, family_of
 from qwen_ocr.images import ImageInput, tiff_pages
-from qwen_ocr.options import ReadOptions
+from qwen_ocr.options import DocumentOptions, ReadOptions
 from qwen_ocr.outcomes import Outcome
 from qwen_ocr.prompts import DEFAULT_PROMPT, Task
 from qwen_ocr.results import ImagePlan, OCRResult, TextBox, Usage, Word

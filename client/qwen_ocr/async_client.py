@@ -13,10 +13,10 @@ from qwen_ocr import _steps
 from qwen_ocr._session import Client
 from qwen_ocr._steps import Answer, Finished, Model, Steps, T, resume
 from qwen_ocr.batch import CONCURRENCY, check_many, run_many_async
-from qwen_ocr.document_requests import DocumentOptions, PageReader, build_document_request
+from qwen_ocr.document_requests import PageReader, build_document_request
 from qwen_ocr.documents import Document, Page
 from qwen_ocr.images import AnyImage, ImageInput
-from qwen_ocr.options import ReadOptions
+from qwen_ocr.options import DocumentOptions, ReadOptions
 from qwen_ocr.outcomes import Outcome
 from qwen_ocr.prompts import DEFAULT_PROMPT
 from qwen_ocr.requests import ChatRequest

@@ -7,35 +7,18 @@ nor runs into a time limit.
 import base64
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, TypedDict
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from qwen_ocr.documents import Block, Box, Figure, Line, Page
 from qwen_ocr.errors import ConfigurationError, OCRConnectionError, OCRError, ResponseError
+from qwen_ocr.options import DocumentOptions
 from qwen_ocr.results import Word
 from qwen_ocr.sources import Source, image_errors, name_of, read_bytes
 
 _RANGE = re.compile(r"\s*(\d{1,9})\s*(?:(-)\s*(\d{1,9})?)?\s*", re.ASCII)
 _REMOTE = ("http://", "https://")
-
-
-class DocumentOptions(TypedDict, total=False):
-    """The keyword arguments of `read_document` and `stream_document`; all may be left out."""
-
-    pages: str | Iterable[int] | None
-    """Numbers from 1, such as `"1-3,7,12-"` or `[1, 7]`; all if left out."""
-    blocks: bool
-    """Fill in `Page.blocks`, with the lines of each and where they are."""
-    figures: bool
-    """Fill in `Figure.data`."""
-    confidence: bool
-    """Fill in `Page.words`."""
-    text_layer: Literal["never", "prefer"]
-    """`prefer` takes the text of pages that a program has made from the PDF; `never` is the
-    default."""
-    password: str | None
-    """Of an encrypted PDF."""
 
 
 def build_document_request(source: Source, options: DocumentOptions) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What every way of reading takes, by name."""
 
-from typing import TypedDict
+from collections.abc import Iterable
+from typing import Literal, TypedDict
 
 from qwen_ocr.errors import ConfigurationError
 
@@ -24,6 +25,24 @@ class ReadOptions(TypedDict, total=False):
     min_confidence: float | None
     """Raise `LowConfidenceError`, which has the result, for a page whose confidence is below this,
     0 to 1, or is not known; a page without text counts as below it."""
+
+
+class DocumentOptions(TypedDict, total=False):
+    """The keyword arguments of `read_document` and `stream_document`; all may be left out."""
+
+    pages: str | Iterable[int] | None
+    """Numbers from 1, such as `"1-3,7,12-"` or `[1, 7]`; all if left out."""
+    blocks: bool
+    """Fill in `Page.blocks`, with the lines of each and where they are."""
+    figures: bool
+    """Fill in `Figure.data`."""
+    confidence: bool
+    """Fill in `Page.words`."""
+    text_layer: Literal["never", "prefer"]
+    """`prefer` takes the text of pages that a program has made from the PDF; `never` is the
+    default."""
+    password: str | None
+    """Of an encrypted PDF."""
 
 
 def check_count(name: str, value: object) -> None:
