@@ -112,7 +112,7 @@ class PageAnswer:
             return ""
         if block.kind == "title":
             return markdown.heading(block.text, block.level)
-        if block.kind == "page":
+        if block.whole:
             return block.text
         if block.kind == "table":
             return self._table(block)

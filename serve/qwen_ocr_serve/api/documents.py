@@ -41,13 +41,22 @@ class _Reader:
         self._state = state
         self._numbers = numbers
         family = served_family()
-        # A model that reads pages is asked for Markdown, with the page as a whole.
-        self._whole = family is None or family.reads_pages
+        self._reads_pages = family is None or family.reads_pages
+        self._budget = family.budget * family.factor**2 if family else None
         taught = family is None or task_of(Task.MARKDOWN) in family.tasks
-        prompt = Task.MARKDOWN if self._whole and taught else DEFAULT_PROMPT
+        prompt = Task.MARKDOWN if self._reads_pages and taught else DEFAULT_PROMPT
         self._model: str = state.openai_serving_models.base_model_paths[0].name
         body = wire_body(build_request(self._model, "data:image/png;base64,", prompt))
         self._chat = ChatCompletionRequest.model_validate(body)
+
+    @property
+    def _cut(self) -> str:
+        """A model that reads pages is given the page as a whole, unless places are asked for."""
+        if not self._reads_pages:
+            return "lines"
+        asked = self._asked
+        places = asked.include_blocks or asked.include_image_base64 or asked.bbox_annotation_format
+        return "blocks" if places else "page"
 
     async def pages(self) -> AsyncGenerator[dict[str, Any], None]:
         """Each page as it is answered, in order. A page that fails is there with its error."""
@@ -72,12 +81,13 @@ class _Reader:
                 self._document,
                 number,
                 dpi=DPI,
-                whole=self._whole,
+                cut=self._cut,
+                budget=self._budget,
                 figures=asked.include_image_base64 or asked.bbox_annotation_format is not None,
                 text_layer=asked.text_layer == "prefer",
                 password=asked.password,
             )
-            ask = page_reader.PieceReader(self._chat, self._state, whole=self._whole)
+            ask = page_reader.PieceReader(self._chat, self._state, whole=self._reads_pages)
             answer = PageAnswer(asked, number, await read_page(analysed, ask), analysed.figures)
             return answer.body(await self._annotations(answer))
         except APIError as exc:

@@ -21,7 +21,7 @@ from vllm.entrypoints.serve.engine.protocol import ErrorResponse, UsageInfo
 
 from qwen_ocr.confidence import CUT_OFF
 from qwen_ocr_serve.api.page_reader import PieceReader
-from qwen_ocr_serve.documents.reading import Answer, read_pieces
+from qwen_ocr_serve.documents.reading import Answer, Part, read_pieces
 from qwen_ocr_serve.documents.workers import AnalysedPage
 from qwen_ocr_serve.http.errors import APIError, internal_error
 
@@ -37,19 +37,20 @@ class _Progress:
         self.stop_reason: str | None = None
         """That the text of some piece was cut off, if it was: see `qwen_ocr.WARNINGS`."""
 
-    def take(self, answer: Answer, joint: str) -> tuple[str, list[ChatCompletionLogProbsContent]]:
+    def take(self, part: Part) -> tuple[str, list[ChatCompletionLogProbsContent]]:
         """The text and the tokens that a piece adds."""
+        answer, joint = part.answer, part.joint
         if answer.finish_reason != "stop":
             self.stop_reason = CUT_OFF
-        tokens = [*_spelling(answer), *([_joint_token(joint)] if joint else [])]
-        text = answer.text + joint
+        tokens = [*([_joint_token(joint)] if joint else []), *_spelling(answer)]
+        text = joint + answer.text
         if self._left is not None:
             if len(tokens) > self._left:
                 tokens = tokens[: self._left]
                 spelt = b"".join(bytes(token.bytes or ()) for token in tokens)
                 text, self.finish_reason = spelt.decode("utf-8", "ignore"), "length"
             self._left -= len(tokens)
-            if self.full and (joint or answer.finish_reason != "stop"):
+            if self.full and (not part.last or answer.finish_reason != "stop"):
                 self.finish_reason = "length"
         self.usage.prompt_tokens += answer.prompt_tokens
         self.usage.completion_tokens = (self.usage.completion_tokens or 0) + len(tokens)
@@ -83,9 +84,9 @@ async def answer_whole(
     """The answer about a page, as vLLM would have given it. Raises `APIError`."""
     progress = _Progress(request)
     text, tokens = "", []
-    async with aclosing(read_pieces(page, PieceReader(request, state))) as answers:
-        async for answer, joint in answers:
-            more, added = progress.take(answer, joint)
+    async with aclosing(read_pieces(page, PieceReader(request, state))) as parts:
+        async for part in parts:
+            more, added = progress.take(part)
             text += more
             tokens += added
             if progress.full:
@@ -122,9 +123,9 @@ async def answer_stream(
 
     yield event(DeltaMessage(role="assistant", content=""))
     try:
-        async with aclosing(read_pieces(page, PieceReader(request, state))) as answers:
-            async for answer, joint in answers:
-                text, tokens = progress.take(answer, joint)
+        async with aclosing(read_pieces(page, PieceReader(request, state))) as parts:
+            async for part in parts:
+                text, tokens = progress.take(part)
                 logprobs = ChatCompletionLogProbs(content=tokens) if request.logprobs else None
                 yield event(DeltaMessage(content=text), logprobs=logprobs)
                 if progress.full:

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 from itertools import groupby, pairwise
+from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +32,10 @@ _HIGHEST_TITLE = 1.6
 _TITLE_ROWS = 2
 _FULL = 0.7
 """Part of a block's width that a line of running text fills, at least."""
+_MARGIN = 0.6
+"""Around a block that is read as a whole, in heights of type."""
+_LEGIBLE = 8.0
+"""Pixels of the height of type, at least, for a large model."""
 _WIDE_GAP = 2.5
 """In heights of type: wider than between words."""
 
@@ -50,7 +55,7 @@ def turn(image: Image.Image, dpi: float) -> AnalysedImage:
     turned = find_turn(np.asarray(image.convert("L")))
     page = image.convert("RGB").rotate(turned, expand=True)
     box = (0, 0, *page.size)
-    block = Block("page", box, ((Piece(box),),), prose=False)
+    block = Block("page", box, ((Piece(box),),), whole=True)
     return AnalysedImage(Layout(*page.size, dpi, turned, 0.0, (block,)), [_png(page)], [])
 
 
@@ -63,6 +68,32 @@ def analyse(image: Image.Image, dpi: float, *, figures: bool = False) -> Analyse
     blocks = _blocks(found, (width, height), page.grey, images)
     layout = Layout(width, height, dpi, page.turned, page.skew, tuple(blocks))
     return AnalysedImage(layout, images, crops(page.coloured(), layout) if figures else [])
+
+
+def analyse_blocks(image: Image.Image, dpi: float, *, figures: bool = False) -> AnalysedImage:
+    """The blocks of a page, each in one piece with its colours, for a model that reads blocks."""
+    page = make_upright(image)
+    found = _without_photos(find_lines(find_ink(page.grey)), page.grey)
+    height, width = page.grey.shape
+    blocks = [block.in_one_piece() for block in _blocks(found, (width, height), None, [])]
+    layout = Layout(width, height, dpi, page.turned, page.skew, tuple(blocks))
+    coloured = page.coloured()
+    images = [_png(coloured.crop(_with_margin(block))) for block in blocks if block.whole]
+    return AnalysedImage(layout, images, crops(coloured, layout) if figures else [])
+
+
+def is_legible(image: Image.Image, budget: int) -> bool:
+    """Whether the type of a page is still legible when the page is shrunk to so many pixels."""
+    if image.width * image.height <= budget:
+        return True
+    usual = find_lines(find_ink(np.asarray(image.convert("L")))).height
+    return usual == 0 or usual * sqrt(budget / (image.width * image.height)) >= _LEGIBLE
+
+
+def _with_margin(block: Block) -> Box:
+    left, top, right, bottom = block.box
+    margin = round(_MARGIN * block.type_height)
+    return max(0, left - margin), max(0, top - margin), right + margin, bottom + margin
 
 
 def lay_out(found: Ink, size: tuple[int, int], dpi: float) -> Layout:

@@ -3,7 +3,7 @@
 One process finds it and another one uses it, so it can be written as JSON.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pydantic import TypeAdapter
@@ -40,8 +40,16 @@ class Block:
     """Whether its rows are lines of running text, and not entries of a list or form."""
     level: int = 1
     """Of a title, from 1, the highest."""
+    whole: bool = False
+    """Whether its one piece is all of it, so that the model writes Markdown."""
     type_height: float = 0.0
     """Of its larger letters, in pixels; 0 where there are none."""
+
+    def in_one_piece(self) -> "Block":
+        """The same block, to be read as a whole; a picture, which is not read, as it is."""
+        if not self.rows:
+            return self
+        return replace(self, rows=((Piece(self.box),),), whole=True)
 
 
 @dataclass(frozen=True, slots=True)

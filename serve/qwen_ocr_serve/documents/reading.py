@@ -15,6 +15,12 @@ from qwen_ocr_serve.documents.workers import AnalysedPage
 IN_FLIGHT = 24
 """Pieces of one page that the engine works on at a time, so that no page keeps others waiting."""
 
+_JOINTS = (" ", "\n", "\n\n")
+"""From the weakest to the strongest."""
+_PROBE, _HOPELESS = 150, 0.3
+"""A page is given up when so many pieces have been read with less confidence than this on average:
+noise has thousands of them. Pages of handwriting and of other scripts have fewer."""
+
 
 class Answer(NamedTuple):
     """What the engine made of a piece."""
@@ -45,12 +51,13 @@ class ReadPiece:
 
 @dataclass(frozen=True, slots=True)
 class ReadBlock:
-    """A block of a page with its text."""
+    """A block of a page with its text; `prose`, `level` and `whole` are as in `layout.Block`."""
 
     kind: Kind
     box: Box
     prose: bool
     level: int
+    whole: bool
     rows: tuple[tuple[ReadPiece, ...], ...]
 
     @property
@@ -117,10 +124,20 @@ class ReadPage:
         return warnings_of(self.text, self.confidence, cut_off=cut_off)
 
 
-async def read_pieces(page: AnalysedPage, ask: Ask) -> AsyncGenerator[tuple[Answer, str], None]:
-    """The answer about each piece, in reading order, and what comes between it and the next one.
+class Part(NamedTuple):
+    """What a piece adds to the text of a page."""
 
-    Raises what `ask` does. Ended early, it asks for no more.
+    joint: str
+    """What comes before it; empty if there is no text before it, or it has none."""
+    answer: Answer
+    last: bool
+
+
+async def read_pieces(page: AnalysedPage, ask: Ask) -> AsyncGenerator[Part, None]:
+    """What each piece adds, in reading order. Pieces without text leave no empty lines.
+
+    Raises what `ask` does. Ended early, it asks for no more. It also asks for no more when the
+    first pieces show that the page cannot be read, see `_HOPELESS`.
     """
     gate = asyncio.Semaphore(IN_FLIGHT)
 
@@ -130,41 +147,54 @@ async def read_pieces(page: AnalysedPage, ask: Ask) -> AsyncGenerator[tuple[Answ
 
     tasks = [asyncio.create_task(one(picture)) for picture in page.pieces]
     waiting = iter(tasks)
+    places = list(_places(page.layout))
+    confidences: list[float] = []
+    joint = ""
     try:
-        for piece, joint in _joints(page.layout):
-            if piece.text is None:
-                yield await next(waiting), joint
+        for number, (piece, following) in enumerate(places, 1):
+            if piece.text is not None:
+                answer = Answer(piece.text, [], [], 0, 0, "stop")
+            elif len(confidences) >= _PROBE and _mean(confidences) < _HOPELESS:
+                answer = Answer("", [], [], 0, 0, "unreadable")
             else:
-                yield Answer(piece.text, [], [], 0, 0, "stop"), joint
+                answer = await next(waiting)
+                confidence = mean_confidence(words_of(answer.text, answer.tokens))
+                confidences += [] if confidence is None else [confidence]
+            has_text = bool(answer.text.strip())
+            yield Part(joint if has_text else "", answer, number == len(places))
+            if has_text:
+                joint = following
+            elif joint:
+                joint = max(joint, following, key=_JOINTS.index)
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _joints(layout: Layout) -> Iterator[tuple[Piece, str]]:
+def _places(layout: Layout) -> Iterator[tuple[Piece, str]]:
     """Each piece, and what comes between it and the next one."""
-    blocks = [block for block in layout.blocks if block.rows]
-    for block in blocks:
+    for block in layout.blocks:
         for row in block.rows:
             for piece in row[:-1]:
                 yield piece, " "
-            last_row = row is block.rows[-1]
-            last = last_row and block is blocks[-1]
-            yield row[-1], "" if last else "\n\n" if last_row else "\n"
+            yield row[-1], "\n\n" if row is block.rows[-1] else "\n"
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
 
 
 async def read_page(page: AnalysedPage, ask: Ask) -> ReadPage:
     """The page with its text. Raises what `ask` does."""
-    async with aclosing(read_pieces(page, ask)) as pieces:
-        answers = [answer async for answer, _ in pieces]
-    waiting = iter(answers)
+    async with aclosing(read_pieces(page, ask)) as parts:
+        waiting = iter([part.answer async for part in parts])
 
     def read(block: Block) -> ReadBlock:
         rows = tuple(
             tuple(_read_piece(piece, next(waiting)) for piece in row) for row in block.rows
         )
-        return ReadBlock(block.kind, block.box, block.prose, block.level, rows)
+        return ReadBlock(block.kind, block.box, block.prose, block.level, block.whole, rows)
 
     return ReadPage(page.layout, tuple(read(block) for block in page.layout.blocks))
 

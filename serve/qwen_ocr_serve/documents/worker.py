@@ -13,12 +13,20 @@ import json
 import resource
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
 from qwen_ocr.errors import OCRError
-from qwen_ocr_serve.documents.analysis import AnalysedImage, analyse, crops, lay_out, turn
+from qwen_ocr_serve.documents.analysis import (
+    AnalysedImage,
+    analyse,
+    analyse_blocks,
+    crops,
+    is_legible,
+    lay_out,
+    turn,
+)
 from qwen_ocr_serve.documents.document import Document
 from qwen_ocr_serve.documents.layout import LAYOUT
 
@@ -38,8 +46,10 @@ class Task(BaseModel):
     """From 0; None to count the pages."""
     dpi: float = 200.0
     """At which a page of a PDF is rendered."""
-    whole: bool = False
-    """Whether the page stays in one piece."""
+    cut: Literal["lines", "blocks", "page"] = "lines"
+    """Into which pieces the page is cut; `page` leaves it in one."""
+    budget: int | None = None
+    """Pixels that the model takes: a page that would not be legible then is cut into blocks."""
     figures: bool = False
     """Whether its pictures are cut out."""
     text_layer: bool = False
@@ -118,7 +128,11 @@ def _analyse(task: Task, page: int, document: Document) -> AnalysedImage:
             layout, [], crops(document.picture(page, task.dpi), layout) if wanted else []
         )
     image = document.picture(page, task.dpi)
-    return turn(image, dpi) if task.whole else analyse(image, dpi, figures=task.figures)
+    if task.cut == "lines":
+        return analyse(image, dpi, figures=task.figures)
+    if task.cut == "page" and (task.budget is None or is_legible(image, task.budget)):
+        return turn(image, dpi)
+    return analyse_blocks(image, dpi, figures=task.figures)
 
 
 if __name__ == "__main__":
