@@ -1,10 +1,13 @@
 """Below which confidence a page is flagged.
 
-`python tests/bench/confidence_threshold.py [BASE_URL]` reads the blocks of `tests/evaluation` and
-`tests/samples`, and pictures made from them that the bundled model cannot read (`unreadable.py`),
-through a server at BASE_URL or one of its own. It prints for each threshold the share of well-read
-pages (CER up to 5 %) that are flagged, which are its false alarms, and the share of badly read
-pictures (CER over 20 %) that are caught. A page without any text is flagged at every threshold.
+`python tests/bench/confidence_threshold.py [--pages] [BASE_URL]` reads the blocks of
+`tests/evaluation` and `tests/samples`, and pictures made from them that the bundled model cannot
+read (`unreadable.py`), through a server at BASE_URL or one of its own; with `--pages`, the whole
+pages of `tests/evaluation/pages` and others that it cannot read (`unreadable_pages.py`).
+
+It prints for each threshold the share of well-read pages (CER up to 5 %) that are flagged, which
+are its false alarms, and the share of badly read pictures (CER over 20 %) that are caught. A page
+without any text is flagged at every threshold.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from unreadable import Picture, pictures
+from unreadable_pages import pages
 
 from qwen_ocr import OCRClient
 from qwen_ocr.images import ImageInput
@@ -42,19 +46,28 @@ class Reading(NamedTuple):
     cer: float
 
 
-def read(client: OCRClient, kind: str, image: ImageInput, text: str) -> Reading:
+def read(
+    client: OCRClient, kind: str, image: ImageInput, text: str, max_tokens: int | None
+) -> Reading:
     """One page, whether it comes to its end or not."""
-    result = client.ocr(image, max_tokens=MAX_TOKENS, allow_truncated=True, confidence=True)
+    result = client.ocr(image, max_tokens=max_tokens, allow_truncated=True, confidence=True)
     return Reading(kind, result.confidence or 0.0, character_errors(text, result.text).value)
 
 
-def measure(client: OCRClient) -> tuple[list[Reading], list[Reading]]:
-    """The readings of the blocks, and those of what cannot be read."""
-    samples = load_dataset(TESTS / "evaluation").samples + load_dataset(TESTS / "samples").samples
-    unreadable: list[Picture] = list(pictures(samples))
-    with ThreadPoolExecutor(CALLERS) as pool:
-        good = pool.map(lambda s: read(client, s.kind, s.path, s.text or ""), samples)
-        bad = pool.map(lambda p: read(client, p.kind, p.image, p.text), unreadable)
+def measure(client: OCRClient, *, whole_pages: bool) -> tuple[list[Reading], list[Reading]]:
+    """The readings of the blocks or pages, and those of what cannot be read."""
+    unreadable: list[Picture]
+    if whole_pages:
+        samples = load_dataset(TESTS / "evaluation/pages").samples
+        unreadable = list(pages([sample.text or "" for sample in samples]))
+    else:
+        samples = load_dataset(TESTS / "evaluation").samples
+        samples += load_dataset(TESTS / "samples").samples
+        unreadable = list(pictures(samples))
+    limit = None if whole_pages else MAX_TOKENS
+    with ThreadPoolExecutor(4 if whole_pages else CALLERS) as pool:
+        good = pool.map(lambda s: read(client, s.kind, s.path, s.text or "", limit), samples)
+        bad = pool.map(lambda p: read(client, p.kind, p.image, p.text, limit), unreadable)
         return list(good), list(bad)
 
 
@@ -90,14 +103,17 @@ def report(blocks: list[Reading], unreadable: list[Reading]) -> None:
 def main() -> None:
     """Measure a server that is there, or one of our own."""
     with tempfile.TemporaryDirectory() as folder:
-        if len(sys.argv) > 1:
-            with OCRClient(sys.argv[1]) as client:
-                report(*measure(client))
+        arguments = sys.argv[1:]
+        whole_pages = "--pages" in arguments
+        addresses = [argument for argument in arguments if argument != "--pages"]
+        if addresses:
+            with OCRClient(addresses[0]) as client:
+                report(*measure(client, whole_pages=whole_pages))
             return
         with LocalServer(Path(folder) / "log") as server:
             server.wait_until_ready()
             with OCRClient(server.base_url) as client:
-                report(*measure(client))
+                report(*measure(client, whole_pages=whole_pages))
 
 
 if __name__ == "__main__":
