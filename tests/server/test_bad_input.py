@@ -80,8 +80,8 @@ def several_pages() -> bytes:
             b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\n",
             "this is a PDF, .* `qwen-ocr read`, or read_document",
         ),
-        (b"\xef\xbb\xbf\r\n%PDF-1.4\n", "this is a PDF, .* send its pages as images"),
-        (several_pages(), "this TIFF has several pages: send them one by one"),
+        (b"\xef\xbb\xbf\r\n%PDF-1.4\n", "this is a PDF, .* send it to /v1/ocr"),
+        (several_pages(), "this TIFF has several pages: send it to /v1/ocr"),
     ],
 )
 def test_a_document_for_an_image_says_what_to_use(

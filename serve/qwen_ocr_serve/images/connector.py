@@ -33,10 +33,10 @@ from qwen_ocr_serve.settings import server_settings
 
 _Media = TypeVar("_Media")
 
-_PDF = f"this is {PDF_ADVICE}; or send its pages as images"
+_PDF = f"this is {PDF_ADVICE}; or send it to /v1/ocr"
 _SEVERAL_PAGES = (
-    "this TIFF has several pages: send them one by one, as `qwen-ocr read` and tiff_pages of the "
-    "Python client do"
+    "this TIFF has several pages: send it to /v1/ocr, or read it with `qwen-ocr read`, or "
+    "read_document of the Python client"
 )
 _BAD_IMAGE = "the image cannot be read ({}): send a whole PNG, JPEG, WebP, GIF, BMP or TIFF file"
 
