@@ -1,8 +1,8 @@
 """What a long document leaves in memory: a server's processes after 200 pages and after 2,000.
 
-`python tests/bench/document_memory.py [PAGES]`, a multiple of 200, reads documents of 1,000 pages with a few words each
-through `POST /v1/ocr`, streamed, and prints the proportional set size of all processes each 200
-pages.
+`python tests/bench/document_memory.py [PAGES]`, a multiple of 200, reads documents of 1,000 pages
+with a few words each through `POST /v1/ocr`, streamed, and prints the proportional set size of all
+processes each 200 pages.
 """
 
 from __future__ import annotations

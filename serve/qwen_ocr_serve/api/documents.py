@@ -156,7 +156,7 @@ async def read_document(job: Annotated[Job, Depends(read_job)], raw_request: Req
     Pages that fail are in the answer with their error, under `qwen_ocr`.
     """
     with ExitStack() as opened:
-        opened.enter_context(job.document)
+        opened.callback(job.document.close)
         count = await page_reader.page_count(job.document, job.request.password)
         numbers = page_numbers(job.request.pages, count)
         reader = _Reader(job, raw_request.app.state, numbers)

@@ -8,6 +8,7 @@ import asyncio
 import base64
 import uuid
 from collections.abc import Mapping
+from contextlib import closing
 from functools import cache
 from http import HTTPStatus
 from typing import Any
@@ -93,7 +94,7 @@ async def in_file(data: bytes) -> DocumentFile:
 
 async def analyse_image(data: bytes) -> AnalysedPage:
     """The analysis of a page that came as an image. Raises `APIError`."""
-    with await in_file(data) as document:
+    with closing(await in_file(data)) as document:
         return await analyse(document, 0, otherwise="invalid_image")
 
 

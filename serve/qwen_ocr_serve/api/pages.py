@@ -1,5 +1,6 @@
 """`POST /api/v1/pages`: a page of a PDF as a picture, for browsers, which cannot render one."""
 
+from contextlib import closing
 from http import HTTPStatus
 from typing import Annotated
 
@@ -59,7 +60,7 @@ async def page_picture(
         message = "no PDF: the body is empty"
         raise APIError(HTTPStatus.UNPROCESSABLE_ENTITY.value, "invalid_request", message)
     try:
-        with await in_file(data) as document:
+        with closing(await in_file(data)) as document:
             png, count = await page_workers().picture(document, page - 1, dpi=dpi, width=width)
     except PageError as exc:
         code = exc.code or "invalid_document"

@@ -5,14 +5,13 @@ import itertools
 import os
 import tempfile
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO, Self
 
 _numbers = itertools.count()
 
 
 class DocumentFile:
-    """An open file with a document; a context manager, which closes it.
+    """An open file with a document, to be closed.
 
     Other processes of this user open it by its path in /proc, whether it has a name or not.
     """
@@ -52,14 +51,3 @@ class DocumentFile:
     def close(self) -> None:
         """Give it up; what a process has opened, it may still read."""
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

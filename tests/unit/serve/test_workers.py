@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
+from contextlib import closing
 from io import BytesIO
 from pathlib import Path
 
@@ -58,7 +59,7 @@ async def workers() -> AsyncIterator[PageWorkers]:
 async def render(
     workers: PageWorkers, data: bytes, page: int, *, dpi: float = 72, width: float = 4096
 ) -> tuple[Image.Image, int]:
-    with await DocumentFile.of_bytes(data) as document:
+    with closing(await DocumentFile.of_bytes(data)) as document:
         png, count = await workers.picture(document, page, dpi=dpi, width=width)
     return Image.open(BytesIO(png)), count
 
@@ -82,7 +83,7 @@ async def test_a_page_that_never_ends_is_given_up(workers: PageWorkers) -> None:
     data = pdf(objects=bomb(), content="/F0 Do")
     started = time.monotonic()
     with (
-        await DocumentFile.of_bytes(data) as document,
+        closing(await DocumentFile.of_bytes(data)) as document,
         pytest.raises(PageError, match=r"longer than 1 s|cannot be analysed") as caught,
     ):
         await workers.analyse(document, 0, time_limit=1)
@@ -95,7 +96,7 @@ async def test_a_page_that_never_ends_is_given_up(workers: PageWorkers) -> None:
     "data", [b"", b"%PDF-1.7\n" + b"[" * 2_000_000, b"\x89PNG\r\n\x1a\n", b"II*\0"]
 )
 async def test_what_breaks_its_process_breaks_no_other(workers: PageWorkers, data: bytes) -> None:
-    with await DocumentFile.of_bytes(data) as document, pytest.raises(PageError):
+    with closing(await DocumentFile.of_bytes(data)) as document, pytest.raises(PageError):
         await workers.analyse(document, 0)
     assert (await render(workers, pdf(), 0))[1] == 1
 
@@ -106,7 +107,7 @@ async def test_a_page_that_is_not_there(workers: PageWorkers) -> None:
 
 
 async def test_a_document_stays_open_for_its_next_page(workers: PageWorkers) -> None:
-    with await DocumentFile.of_bytes(pdf(pages=2)) as document:
+    with closing(await DocumentFile.of_bytes(pdf(pages=2))) as document:
         assert await workers.count(document) == 2
     # The file is gone, and the process still has what it opened.
     _, count = await workers.picture(document, 1, dpi=72, width=4096)
