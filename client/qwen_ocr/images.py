@@ -95,9 +95,7 @@ def load_image(source: ImageInput) -> LoadedImage | str:
                 raise ImageError(PDF_ADVICE) from None
             raise
         if image.format == "TIFF" and getattr(image, "n_frames", 1) > 1:
-            raise ImageError(
-                "a TIFF of several pages; read it with read_document, or page by page with tiff_pages"
-            )
+            raise ImageError("a TIFF of several pages; use read_document or tiff_pages")
         return _prepare(name, image, data)
 
 

@@ -81,7 +81,7 @@ def test_a_page_of_a_pdf_is_a_picture(http: httpx2.Client, samples: Path) -> Non
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ({"page": "2"}, "no page 2 among 1"),
+        ({"page": "2"}, "the document has 1"),
         ({"page": "0"}, "page"),
         ({"page": "two"}, "page"),
         ({"dpi": "1e9"}, "dpi"),

@@ -125,8 +125,8 @@ def _blocks(
             groups = [part.rows] if part.columns else _paragraphs(part.rows)
             for rows in groups:
                 read = tuple(_pieces(row, part, page, images) for row in rows)
-                blocks.append(_block(rows, read, found.height, table=bool(part.columns)))
-    return insert_figures(mark_margins(blocks, size, found.height), found.pictures, size)
+                blocks.append(_block(rows, read, found.tall, table=bool(part.columns)))
+    return insert_figures(mark_margins(blocks, size, found), found.pictures, size)
 
 
 def _block(
@@ -134,12 +134,13 @@ def _block(
 ) -> Block:
     box = extent(line for row in rows for line in row)
     height = float(np.median([_height(row) for row in rows]))
+    tall = float(np.median([_tall(row) for row in rows]))
     if table:
-        return Block("table", box, read, prose=False, type_height=height)
-    if height >= _TITLE * usual and len(rows) <= _TITLE_ROWS:
-        level = 1 if height >= _HIGHEST_TITLE * usual else 2
-        return Block("title", box, read, level=level, type_height=height)
-    return Block("text", box, read, prose=_is_prose(rows, box, height), type_height=height)
+        return Block("table", box, read, prose=False, type_height=tall)
+    if tall >= _TITLE * usual and len(rows) <= _TITLE_ROWS:
+        level = 1 if tall >= _HIGHEST_TITLE * usual else 2
+        return Block("title", box, read, level=level, type_height=tall)
+    return Block("text", box, read, prose=_is_prose(rows, box, height), type_height=tall)
 
 
 def _pieces(row: Row, part: Part, page: Grey | None, images: list[bytes]) -> tuple[Piece, ...]:
@@ -175,11 +176,15 @@ def _height(row: Row) -> float:
     return float(np.median([line.height for line in row]))
 
 
+def _tall(row: Row) -> float:
+    return float(np.median([line.tall for line in row]))
+
+
 def _paragraphs(rows: list[Row]) -> Iterator[list[Row]]:
     block: list[Row] = []
     for row in rows:
         if block:
-            above, here = _height(block[-1]), _height(row)
+            above, here = _tall(block[-1]), _tall(row)
             gap = extent(row)[1] - extent(block[-1])[3]
             larger, smaller = max(above, here), min(above, here)
             if gap > _PARAGRAPH_GAP * larger or larger > _OTHER_SIZE * smaller:

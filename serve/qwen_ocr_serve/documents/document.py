@@ -89,7 +89,7 @@ class Document:
     def _check(self, number: int) -> None:
         if number >= self.page_count:
             kind = PDFError if self._pdf else ImageError
-            raise kind(f"there is no page {number} in a document of {self.page_count}")
+            raise kind(f"there is no such page: the document has {self.page_count}")
 
     def close(self) -> None:
         """Free what it holds."""

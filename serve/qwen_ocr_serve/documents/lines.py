@@ -45,6 +45,9 @@ class Line:
     bottom: int
     height: float
     """Of its larger letters, in pixels."""
+    tall: float
+    """Of its tallest letters, which tells sizes of type apart: a line with few tall letters has
+    less `height` than others of the same type."""
     letters: tuple[Run, ...]
     """Of all its ink, from the left."""
     text: str | None = None
@@ -58,6 +61,11 @@ class Ink(NamedTuple):
     pictures: list[Box]
     height: float
     """The usual height of type in pixels; 0 where there is none."""
+
+    @property
+    def tall(self) -> float:
+        """The usual height of the tallest letters of a line, in pixels; 0 where there is none."""
+        return float(np.median([line.tall for line in self.lines])) if self.lines else 0.0
 
 
 def extent(lines: Iterable[Line]) -> Box:
@@ -177,4 +185,5 @@ def _line(pieces: NDArray[np.int64]) -> Line:
     letters = sorted((int(x), int(x + width)) for x, _, width, _, _ in pieces)
     heights = pieces[:, 3]
     large = heights[heights >= 0.5 * heights.max()]
-    return Line(*_edges(pieces), float(np.percentile(large, 75)), tuple(letters))
+    height, tall = np.percentile(large, (75, 95))
+    return Line(*_edges(pieces), float(height), float(tall), tuple(letters))

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from qwen_ocr.confidence import Token, mean_confidence, warnings_of, words_of
@@ -17,6 +17,8 @@ IN_FLIGHT = 24
 
 _JOINTS = (" ", "\n", "\n\n")
 """From the weakest to the strongest."""
+_LONG_TITLE = 40
+"""Characters of a title, from which on one that ends like a sentence is none."""
 _PROBE, _HOPELESS = 150, 0.3
 """A page is given up when so many pieces have been read with less confidence than this on average:
 noise has thousands of them. Pages of handwriting and of other scripts have fewer."""
@@ -194,9 +196,16 @@ async def read_page(page: AnalysedPage, ask: Ask) -> ReadPage:
         rows = tuple(
             tuple(_read_piece(piece, next(waiting)) for piece in row) for row in block.rows
         )
-        return ReadBlock(block.kind, block.box, block.prose, block.level, block.whole, rows)
+        read = ReadBlock(block.kind, block.box, block.prose, block.level, block.whole, rows)
+        return replace(read, kind="text") if _is_sentence(read) else read
 
     return ReadPage(page.layout, tuple(read(block) for block in page.layout.blocks))
+
+
+def _is_sentence(block: ReadBlock) -> bool:
+    """Whether what was taken for a title by its size is running text."""
+    text = block.text
+    return block.kind == "title" and len(text) > _LONG_TITLE and text.endswith((".", ":", ";", ","))
 
 
 def _read_piece(piece: Piece, answer: Answer) -> ReadPiece:

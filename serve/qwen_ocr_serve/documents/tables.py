@@ -24,9 +24,9 @@ _FILLED = 0.55
 """Part of its cells that hold something, at least."""
 _CELLS = 1.6
 """Cells of a row that hold something, on average, at least."""
-_SPREAD = 0.8
-"""Gaps within cells, in heights of type, at most, for four of five: those of justified lines are
-wider, and some of them stand one below the other."""
+_SPREAD = 2.0
+"""So many times as wide as the gaps between words are those between cells, at least: in justified
+lines all gaps can be wide, and some of them stand one below the other."""
 _CROSSING = 0.15
 """Part of the cells, the widest ones, that may cross from one column to the next."""
 
@@ -90,8 +90,11 @@ def _smoothed(rows: list[Row]) -> list[tuple[Row, bool]]:
 def _columns(rows: list[Row], height: float) -> list[Run]:
     """The columns of these rows, from the left; none if they are no table."""
     full = [row for row in rows if len(row) > 1]
-    gaps = [gap for row in full for line in row for gap in _word_gaps(line, height)]
-    if len(full) < _ROWS or (gaps and np.percentile(gaps, 80) > _SPREAD * height):
+    if len(full) < _ROWS:
+        return []
+    words = [gap for row in full for line in row for gap in _word_gaps(line, height)]
+    between = [right.left - left.right for row in full for left, right in pairwise(row)]
+    if words and np.median(between) < _SPREAD * np.percentile(words, 80):
         return []
     cells = sorted((line.right - line.left, line.left, line.right) for row in full for line in row)
     for crossing in (0, int(_CROSSING * len(cells))):

@@ -5,7 +5,7 @@ well, from some other OCR: that one is left alone.
 """
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,15 +21,29 @@ _SCAN = 0.6
 """Part of the page from which on an image is a scan of it."""
 _LIGATURES = {chr(code): unicodedata.normalize("NFKC", chr(code)) for code in range(0xFB00, 0xFB07)}
 """From "ff" to "st", with the letters that they are made of."""
+_HYPHEN = "\x02"
+"""What PDFium has for a hyphen at the end of a line, whose word it puts together."""
+_LETTERS = 0.7
+"""Height of capitals, in sizes of type: about that of most fonts."""
 _LINK = 1.7
 """Widest gap between two words of a line, in heights of type."""
+
+
+class _Character(NamedTuple):
+    text: str
+    box: Box
+    loose: Box
+    """As high as any character of the font may be."""
 
 
 class _Word(NamedTuple):
     text: str
     box: Box
-    heights: tuple[int, ...]
-    """Of its characters, in pixels."""
+    size: int
+    """Of its type, in pixels, from the lowest to the highest that a character may reach."""
+
+
+_END = _Character("\n", (0, 0, 0, 0), (0, 0, 0, 0))
 
 
 def read_text_layer(page: Any, size: tuple[int, int]) -> Ink | None:
@@ -60,47 +74,56 @@ def read_text_layer(page: Any, size: tuple[int, int]) -> Ink | None:
     text_page = page.get_textpage()
     try:
         characters = [
-            (chr(pdfium.FPDFText_GetUnicode(text_page, index)), text_page.get_charbox(index))
+            (
+                chr(pdfium.FPDFText_GetUnicode(text_page, index)),
+                text_page.get_charbox(index),
+                text_page.get_charbox(index, loose=True),
+            )
             for index in range(text_page.count_chars())
         ]
     finally:
         text_page.close()
-    visible = [character for character, _ in characters if not character.isspace()]
+    visible = [character for character, _, _ in characters if not character.isspace()]
     broken = sum(unicodedata.category(c)[0] == "C" or c == "\ufffd" for c in visible)
     if len(visible) < _LEAST or broken > _BROKEN * len(visible):
         return None
-    rows = _rows([(character, to_pixels(edges)) for character, edges in characters])
+    rows = _rows(
+        _Character(character, to_pixels(edges), to_pixels(loose))
+        for character, edges, loose in characters
+    )
     lines = [line for row in rows for line in _lines(row)]
     return Ink(lines, images, float(np.median([line.height for line in lines])))
 
 
-def _rows(characters: list[tuple[str, Box]]) -> Iterator[list[_Word]]:
+def _rows(characters: Iterable[_Character]) -> Iterator[list[_Word]]:
     """The words of each line, as PDFium divides the text into lines."""
     row: list[_Word] = []
-    word: list[tuple[str, Box]] = []
-    for character, box in [*characters, ("\n", (0, 0, 0, 0))]:
-        if character.isspace():
+    word: list[_Character] = []
+    for character in [*characters, _END]:
+        hyphen = character.text == _HYPHEN
+        if hyphen:
+            word.append(character._replace(text="-"))
+        if hyphen or character.text.isspace():
             if word:
                 row.append(_word(word))
                 word = []
-            if character in "\r\n" and row:
+            if row and (hyphen or character.text in "\r\n"):
                 yield row
                 row = []
-        elif unicodedata.category(character)[0] != "C":
-            word.append((character, box))
+        elif unicodedata.category(character.text)[0] != "C":
+            word.append(character)
 
 
-def _word(characters: list[tuple[str, Box]]) -> _Word:
-    boxes = [box for _, box in characters]
-    lefts, tops, rights, bottoms = zip(*boxes, strict=True)
-    text = "".join(_LIGATURES.get(character, character) for character, _ in characters)
-    heights = tuple(bottom - top for _, top, _, bottom in boxes)
-    return _Word(text, (min(lefts), min(tops), max(rights), max(bottoms)), heights)
+def _word(characters: list[_Character]) -> _Word:
+    lefts, tops, rights, bottoms = zip(*(character.box for character in characters), strict=True)
+    text = "".join(_LIGATURES.get(character.text, character.text) for character in characters)
+    size = max(character.loose[3] - character.loose[1] for character in characters)
+    return _Word(text, (min(lefts), min(tops), max(rights), max(bottoms)), size)
 
 
 def _lines(row: list[_Word]) -> Iterator[Line]:
     """A row in lines without wide gaps."""
-    height = float(np.percentile([h for word in row for h in word.heights], 75))
+    height = _LETTERS * float(np.median([word.size for word in row]))
     line: list[_Word] = []
     for word in row:
         if line and not 0 <= word.box[0] - line[-1].box[2] + height <= (1 + _LINK) * height:
@@ -117,6 +140,7 @@ def _line(words: list[_Word], height: float) -> Line:
         min(tops),
         max(rights),
         max(bottoms),
+        max(height, 1.0),
         max(height, 1.0),
         tuple((word.box[0], word.box[2]) for word in words),
         " ".join(word.text for word in words),

@@ -13,7 +13,7 @@ def line(left: int, right: int, row: int, *, shift: int = 0) -> Line:
     """A line of words of 80 pixels, 12 apart, in a row that counts from 0."""
     words = [(start, min(start + 80, right)) for start in range(left, right, 92)]
     top = PITCH * row + shift
-    return Line(left, top, right, top + 20, HEIGHT, tuple(words))
+    return Line(left, top, right, top + 20, HEIGHT, HEIGHT, tuple(words))
 
 
 def column(left: int, right: int, rows: range, *, shift: int = 0) -> list[Line]:
@@ -72,5 +72,5 @@ def test_a_long_line_is_cut_between_words_into_pieces_that_are_alike() -> None:
 
 
 def test_a_word_of_any_length_is_one_piece() -> None:
-    word = Line(0, 0, 5000, 20, HEIGHT, ((0, 5000),))
+    word = Line(0, 0, 5000, 20, HEIGHT, HEIGHT, ((0, 5000),))
     assert cut([word], HEIGHT) == [[(0, 5000)]]

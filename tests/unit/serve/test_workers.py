@@ -102,7 +102,7 @@ async def test_what_breaks_its_process_breaks_no_other(workers: PageWorkers, dat
 
 
 async def test_a_page_that_is_not_there(workers: PageWorkers) -> None:
-    with pytest.raises(PageError, match="no page 3 in a document of 3"):
+    with pytest.raises(PageError, match="the document has 3"):
         await render(workers, pdf(pages=3), 3)
 
 
