@@ -21,9 +21,12 @@ def heading(text: str, level: int) -> str:
 
 
 def paragraph(rows: Sequence[str], *, prose: bool) -> str:
-    """Lines of text: a list if they begin as one, running text, or single lines."""
+    """Lines of text: running text or single lines, and a list from where one begins."""
     if rows and _item(rows[0]):
         return _list(rows)
+    first = next((place for place, row in enumerate(rows) if _BULLET.match(row)), None)
+    if first is not None:
+        return paragraph(rows[:first], prose=prose) + "\n\n" + _list(rows[first:])
     if prose:
         return _escaped(join_lines(rows))
     return "  \n".join(map(_escaped, rows))  # two spaces: Markdown's line break

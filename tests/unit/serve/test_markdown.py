@@ -31,7 +31,8 @@ def test_lines_of_running_text_are_joined(rows: list[str], text: str) -> None:
         (["-5 degrees", "-6 degrees"], "-5 degrees  \n-6 degrees"),
         (["3.50", "4.00"], "3.50  \n4.00"),
         (["# 12", "> 5"], "\\# 12  \n\\> 5"),
-        (["one", "- two"], "one  \n\\- two"),
+        (["Tasks", "for May", "• one", "• two"], "Tasks  \nfor May\n\n- one\n- two"),
+        (["Rose Street", "12. May"], "Rose Street  \n12. May"),
         (["---"], "\\---"),
     ],
 )
