@@ -67,7 +67,7 @@ def test_loops(page: Page) -> None:
 
 def test_word_confidences(page: Page) -> None:
     rng = random.Random(7)
-    text = "Café 12.50 €\n\nIt's  naïve: 漢字 of 🎉 words\n"
+    text = "Café 12.50 €\n\nIt's  naïve: 漢字、「メール」 of 🎉 wo\ufffdrds\n"
     data = text.encode()
     cases = []
     for _ in range(100):
@@ -75,6 +75,10 @@ def test_word_confidences(page: Page) -> None:
         bounds = zip([0, *cuts], [*cuts, len(data)], strict=True)
         tokens = [Token(data[a:b], -rng.random() / 3) for a, b in bounds]
         cases.append([*tokens, Token(b"", -0.1), Token(b"<|end|>", -2.0)])
+    before, _, after = text.partition("naïve:")
+    cases.append([Token(before.encode(), -0.1), Token(b"", -0.2), Token(after.encode(), -0.3)])
+    start, _, rest = text.partition("\ufffd")
+    cases.append([Token(start.encode(), -0.1), Token(b"\xe6", -0.2), Token(rest.encode(), -0.3)])
     cases.append([Token(b"Something else", -0.1)])
     results = page.evaluate(
         """async ([text, cases]) => {
