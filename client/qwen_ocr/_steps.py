@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from pydantic import BaseModel, PydanticUserError, ValidationError
 
-from qwen_ocr.boxes import SpottedText, to_pixels
+from qwen_ocr.boxes import read_spots, spot_schema, to_pixels
 from qwen_ocr.errors import ConfigurationError, SchemaError, UnsupportedTaskError
 from qwen_ocr.families import Family, family_of, why_unsupported
 from qwen_ocr.images import ImageInput, LoadedImage, known_size, load_image, plan_page, to_url
@@ -20,6 +20,7 @@ from qwen_ocr.repetition import REPETITION, TEMPERATURES
 from qwen_ocr.requests import ChatRequest, build_request
 from qwen_ocr.responses import checked, read_completion, read_models
 from qwen_ocr.results import ImagePlan, OCRResult, TextBox
+from qwen_ocr.schemas import closed
 from qwen_ocr.settings import ClientSettings
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def extract(
 ) -> Steps[Model]:
     """Read one image into an object of `model`."""
     try:
-        schema = model.model_json_schema()
+        schema = closed(model.model_json_schema())
     except (AttributeError, PydanticUserError) as exc:
         raise ConfigurationError(f"model: {model!r} has no JSON schema ({exc})") from exc
     if prompt is None:
@@ -120,10 +121,13 @@ def locate(session: Session, image: ImageInput, options: ReadOptions) -> Steps[l
     family = yield from find_family(session)
     session.require(task_of(Task.SPOT))
     sent = plan_page(page, family, session.settings.max_image_tokens)
-    schema = SpottedText.model_json_schema()
+    schema = spot_schema(family.box_range)
     result = yield from _read(session, page, Task.SPOT, options, schema)
-    spotted = _validate(SpottedText, result)
-    return to_pixels(spotted, page.size, family.box_range or family.resized(sent.size))
+    try:
+        spots = read_spots(result.text)
+    except ValueError as exc:
+        raise SchemaError(result, str(exc)) from exc
+    return to_pixels(spots, page.size, family.box_range or family.resized(sent.size))
 
 
 def plan(session: Session, image: ImageInput) -> Steps[ImagePlan]:

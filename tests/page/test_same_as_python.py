@@ -1,12 +1,13 @@
 """What the page computes for itself is what the Python client computes."""
 
+import json
 import random
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page
 
-from qwen_ocr.boxes import SpottedText, to_pixels
+from qwen_ocr.boxes import read_spots, to_pixels
 from qwen_ocr.confidence import LOW_CONFIDENCE, Token, warnings_of, words_of
 from qwen_ocr.families import FAMILIES, family_of
 from qwen_ocr.repetition import ends_in_loop
@@ -114,15 +115,14 @@ def test_warnings(page: Page) -> None:
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 def test_boxes(page: Page, family: Any) -> None:
     size = (700, 900)
-    spotted = SpottedText.model_validate(
-        [
-            {"bbox_2d": [10, 20, 300, 40], "text_content": 'Braces } and "quotes" \\ \u00e9'},
-            {"bbox_2d": [300, 60, 10, 50], "text_content": "crossed"},
-            {"bbox_2d": [-5, 90, 4000, 99], "text_content": "beyond"},
-        ]
-    )
-    expected = to_pixels(spotted, size, family.box_range or family.resized(size))
-    complete = spotted.model_dump_json(indent=1)
+    spotted = [
+        {"bbox_2d": [10, 20, 300, 40], "text_content": 'Braces } and "quotes" \\ \u00e9'},
+        {"bbox_2d": [300, 60, 10, 50], "text_content": "crossed"},
+        {"bbox_2d": [-5, 90, 4000, 99], "text_content": "beyond"},
+    ]
+    complete = json.dumps(spotted, indent=1)
+    scale = family.box_range or family.resized(size)
+    expected = to_pixels(read_spots(complete), size, scale)
     facts = page_config(MODELS[family.name], family)["family"]
     cases = [[f"```json\n{complete}\n```", facts, size], [complete[:-20], facts, size]]
     whole, cut_off = call(page, "boxes.js", "boxesIn", cases)

@@ -4,7 +4,7 @@ from importlib.metadata import version
 from typing import Any
 
 from qwen_ocr import repetition
-from qwen_ocr.boxes import SpottedText
+from qwen_ocr.boxes import spot_schema
 from qwen_ocr.confidence import LOW_CONFIDENCE
 from qwen_ocr.families import MAX_ASPECT_RATIO, Family
 from qwen_ocr.prompts import DEFAULT_PROMPT, Task, task_of
@@ -19,7 +19,6 @@ def page_config(model: str, family: Family) -> dict[str, Any]:
     Only what models of the family were taught is offered.
     """
     presets = [task for task in Task if task_of(task) in family.tasks]
-    schema = SpottedText.model_json_schema()
     return {
         "version": version("qwen-ocr"),
         "model": model,
@@ -28,7 +27,7 @@ def page_config(model: str, family: Family) -> dict[str, Any]:
         "default_preset": DEFAULT_PROMPT.name,
         "box_preset": Task.SPOT.name,
         "request": _template(model, schema=None),
-        "box_request": _template(model, schema=schema),
+        "box_request": _template(model, schema=spot_schema(family.box_range)),
         "low_confidence": LOW_CONFIDENCE,
         "loop": {
             "finish_reason": repetition.REPETITION,
