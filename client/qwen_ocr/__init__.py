@@ -40,7 +40,7 @@ from qwen_ocr.images import ImageInput, tiff_pages
 from qwen_ocr.options import ReadOptions
 from qwen_ocr.outcomes import Document, Outcome
 from qwen_ocr.prompts import DEFAULT_PROMPT, Task
-from qwen_ocr.results import ImagePlan, OCRResult, TextBox, Usage, Word
+from qwen_ocr.results import ImagePlan, OCRResult, TextBlock, TextBox, Usage, Word
 from qwen_ocr.streams import AsyncOCRStream, OCRStream
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ __all__ = [
     "SchemaError",
     "ServerError",
     "Task",
+    "TextBlock",
     "TextBox",
     "TruncatedError",
     "UnsupportedTaskError",

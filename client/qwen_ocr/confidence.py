@@ -40,6 +40,9 @@ WARNINGS: Final = {
     "is not, crop it to a block of text, or serve a larger model",
     "no_text": "no text was found: if there is some, it is too small, too faint, or in a script "
     "that the model does not know",
+    "turned": "the model says that the page is not upright: turn it, and read it again",
+    "not_understood": "the answer is not in the form that the model was taught, and is given as it "
+    "was written: it may not be a page, or be too long",
 }
 """Every code in `OCRResult.warnings`, which do not change, with what it says and what to do."""
 
@@ -70,7 +73,40 @@ _MOST_LOST = 0.1
 """The share of words that the tokens do not spell above which they are those of another text."""
 
 
-def words_of(text: str, tokens: Sequence[Token]) -> tuple[Word, ...]:
+_MARKUP = re.compile(
+    rb"<[^<>]{1,2000}>"
+    rb"|\\[nrt]"
+    rb'|"(?:bbox|bbox_2d)"\s*:\s*\[[^\]]{0,200}\]'
+    rb'|"category"\s*:\s*"[^"]{0,50}"'
+    rb'|"text"\s*:'
+    rb"|!\[[\w+-]{0,50}\]\([\d\s,]{7,40}\)"
+)
+"""What models write beside the text of a page: tags, names of JSON, boxes."""
+_SIGNS = re.compile(r"<[^<>]{1,2000}>|!\[|\]\([^)]{0,200}\)|[#*|$~`\[\]]+")
+
+
+def words_within(markdown: str, tokens: Sequence[Token]) -> tuple[Word, ...]:
+    """The words of `markdown` that was made of what `tokens` spell: HTML, JSON or the like.
+
+    Words that were written in another way are left out; none, when they are most of them.
+    """
+    spelt = b"".join(token.data for token in tokens)
+    shown = _MARKUP.sub(lambda match: b" " * len(match.group()), spelt)
+    ends = [0, *accumulate(len(token.data) for token in tokens)]
+    pieces = [
+        Token(shown[start:end], token.logprob)
+        for token, start, end in zip(tokens, ends, ends[1:], strict=False)
+    ]
+    return words_of(_SIGNS.sub(" ", markdown), pieces, slip=4000, most_lost=0.5)
+
+
+def words_of(
+    text: str,
+    tokens: Sequence[Token],
+    *,
+    slip: int = _SLIP,
+    most_lost: float = _MOST_LOST,
+) -> tuple[Word, ...]:
     """The words of `text`, written in `tokens`; none when the two do not agree.
 
     Tokens may begin before the text, as a model's reasoning does, and go on after it: the end
@@ -82,7 +118,7 @@ def words_of(text: str, tokens: Sequence[Token]) -> tuple[Word, ...]:
     starts = [0, *ends]
     words = []
     first = lost = 0
-    for part, span in _spans(text, spelt):
+    for part, span in _spans(text, spelt, slip):
         if span is None:
             lost += 1
             continue
@@ -93,10 +129,10 @@ def words_of(text: str, tokens: Sequence[Token]) -> tuple[Word, ...]:
         last = bisect_left(starts, end, hi=len(tokens))
         logprob = sum(token.logprob for token in tokens[first:last])
         words.append(Word(part, math.exp(min(logprob, 0.0))))
-    return tuple(words) if lost <= _MOST_LOST * (len(words) + lost) else ()
+    return tuple(words) if lost <= most_lost * (len(words) + lost) else ()
 
 
-def _spans(text: str, spelt: bytes) -> Iterator[tuple[str, tuple[int, int] | None]]:
+def _spans(text: str, spelt: bytes, slip: int) -> Iterator[tuple[str, tuple[int, int] | None]]:
     """Each word, and from which byte to which it is spelt; None if it is not."""
     place = max(spelt.find(text.encode()), 0)
     for part in _PARTS.findall(text):
@@ -106,17 +142,17 @@ def _spans(text: str, spelt: bytes) -> Iterator[tuple[str, tuple[int, int] | Non
             if not part.isspace():
                 yield part, (start, place)
         elif not part.isspace():
-            span = _search(part, spelt, place)
+            span = _search(part, spelt, place, slip)
             yield part, span
             place = span[1] if span else place
 
 
-def _search(word: str, spelt: bytes, place: int) -> tuple[int, int] | None:
+def _search(word: str, spelt: bytes, place: int, slip: int) -> tuple[int, int] | None:
     """Where a word is spelt near `place`, or what of it could be decoded."""
     start = None
     for piece in word.split(_UNDECODABLE):
         data = piece.encode()
-        found = spelt.find(data, place, place + len(data) + _SLIP) if data else -1
+        found = spelt.find(data, place, place + len(data) + slip) if data else -1
         if data and found < 0:
             return None
         if data:

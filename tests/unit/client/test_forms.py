@@ -175,9 +175,7 @@ def test_remote_image_has_no_known_size(server: Any, call: Any, method: str) -> 
 def test_plan(server: Any, call: Any, png: bytes) -> None:
     assert call(server.url, "plan", large_scan()) == ImagePlan(size=(1664, 1248), tokens=2028)
     assert call(server.url, "plan", png) == ImagePlan(size=(64, 48), tokens=10 * 7)
-    assert server.requests == []
-    call(server.url, "plan", png, client={"model": None})
-    assert [request.path for request in server.requests] == ["/v1/models"]
+    assert {request.path for request in server.requests} == {"/v1/models"}
 
 
 def test_plan_is_what_is_sent(server: Any, call: Any, ask: Any) -> None:
