@@ -14,7 +14,7 @@ from vllm.entrypoints.serve.utils.api_utils import with_cancellation
 
 from qwen_ocr.prompts import DEFAULT_PROMPT, Task, task_of
 from qwen_ocr.requests import build_request, wire_body
-from qwen_ocr_serve.api import page_reader
+from qwen_ocr_serve.api import answers, page_reader
 from qwen_ocr_serve.api.document_request import Job, OCRRequest, page_numbers, read_job
 from qwen_ocr_serve.documents.reading import ReadPage, put_together, read_pieces
 from qwen_ocr_serve.http.errors import APIError, internal_error
@@ -41,9 +41,10 @@ class _Reader:
         # A model that reads pages is asked for Markdown, with the page as a whole.
         self._whole = family is None or family.reads_pages
         taught = family is None or task_of(Task.MARKDOWN) in family.tasks
-        prompt = Task.MARKDOWN if self._whole and taught else DEFAULT_PROMPT
+        self._prompt = Task.MARKDOWN if self._whole and taught else DEFAULT_PROMPT
         model: str = state.openai_serving_models.base_model_paths[0].name
-        body = wire_body(build_request(model, "data:image/png;base64,", prompt))
+        url, profile = "data:image/png;base64,", answers.profile()
+        body = wire_body(build_request(model, url, self._prompt, profile=profile))
         self._chat = ChatCompletionRequest.model_validate(body)
 
     async def pages(self) -> AsyncGenerator[dict[str, Any], None]:
@@ -66,8 +67,9 @@ class _Reader:
         try:
             analysed = await page_reader.analyse(self._job.data, number, DPI, whole=self._whole)
             ask = page_reader.PieceReader(self._chat, self._state, whole=self._whole)
-            async with aclosing(read_pieces(analysed, ask)) as answers:
-                read = put_together(analysed.analysis, [answer async for answer in answers])
+            async with aclosing(read_pieces(analysed, ask)) as found:
+                read = put_together(analysed.analysis, [answer async for answer in found])
+            read = answers.in_blocks(read, self._prompt)
         except APIError as exc:
             empty = {"index": number, "markdown": "", "images": [], "dimensions": None}
             return empty | {"qwen_ocr": {"error": {"code": exc.code, "message": exc.message}}}
