@@ -163,13 +163,11 @@ def plan(session: Session, image: ImageInput) -> Steps[ImagePlan]:
 
 def reading_of(session: Session, page: LoadedImage | str | None, prompt: str) -> Reading:
     """How the answer to a prompt about a page becomes a result; None for a page that is gone."""
-    profile, task = session.profile, task_of(prompt)
-    asked = profile and task and (task in profile.prompts or task == task_of(Task.MARKDOWN))
-    if not (profile and asked) or task == task_of(Task.HTML):
-        return PLAIN
-    if not isinstance(page, LoadedImage):
-        return Reading(profile.output)
-    return Reading(profile.output, page.size, _scale(session, profile, page))
+    profile = session.profile
+    form = profile.form_of(prompt) if profile else None
+    if profile is None or form is None or not isinstance(page, LoadedImage):
+        return Reading(form)
+    return Reading(form, page.size, _scale(session, profile, page))
 
 
 def _accept(

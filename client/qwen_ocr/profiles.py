@@ -12,7 +12,7 @@ from typing import Any
 
 from qwen_ocr import own_words
 from qwen_ocr.families import QWEN3_VL, Family, family_named
-from qwen_ocr.prompts import task_of
+from qwen_ocr.prompts import Task, task_of
 
 _DOCUMENT = ("text", "markdown", "table", "formula")
 """The tasks of a model that knows one way to read a page: it answers all of them in Markdown."""
@@ -39,6 +39,13 @@ class Profile:
     def words(self, prompt: str) -> str:
         """The prompt for this model: its own words for one of `Task`, else the caller's."""
         return self.prompts.get(task_of(prompt) or "", prompt)
+
+    def form_of(self, prompt: str) -> str | None:
+        """In which form of `markup.OUTPUTS` it answers a prompt; None if with the text itself, as
+        to any prompt of the caller's own, and where HTML was asked for."""
+        task = task_of(prompt)
+        in_form = task in self.prompts or task == task_of(Task.MARKDOWN)
+        return self.output if task and in_form and task != task_of(Task.HTML) else None
 
     def spots_lines(self) -> bool:
         """Whether boxes are those of lines, in Qwen-VL's own form, and not of blocks."""

@@ -237,7 +237,8 @@ def test_constrained(client: OCRClient, served: LocalServer, family: str, png: b
     if family == "qwen3-vl":
         assert 0 <= client.extract(png, Receipt).total <= 99
     else:  # was not taught forms
-        body = {"model": "ocr", "messages": [{"role": "user", "content": content}]}
+        body: dict[str, Any] = {"model": "ocr"}
+        body["messages"] = [{"role": "user", "content": content}]
         body["response_format"] = form
         answer = httpx2.post(f"{served.base_url}/v1/chat/completions", json=body, timeout=300)
         assert answer.status_code == 400

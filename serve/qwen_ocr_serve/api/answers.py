@@ -7,7 +7,6 @@ from qwen_ocr.boxes import pixels_of
 from qwen_ocr.confidence import warnings_of
 from qwen_ocr.markup import read_markup, without_thought
 from qwen_ocr.profiles import PROFILES, Profile
-from qwen_ocr.prompts import Task, task_of
 from qwen_ocr_serve.documents.lines import Box
 from qwen_ocr_serve.documents.reading import ReadBlock, ReadPage
 from qwen_ocr_serve.models.profiles import served_profile
@@ -20,11 +19,8 @@ def profile() -> Profile:
 
 def parsed(text: str, prompt: str) -> Parsed:
     """What an answer to a prompt says: it is read in the model's form if the prompt is a task."""
-    served, task = profile(), task_of(prompt)
-    in_form = task in served.prompts or task == task_of(Task.MARKDOWN)
-    if task is None or not in_form or task == task_of(Task.HTML):
-        return Parsed(without_thought(text))
-    return read_markup(text, served.output)
+    form = profile().form_of(prompt)
+    return Parsed(without_thought(text)) if form is None else read_markup(text, form)
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ def serve_command(
     build = replicas.build_fleet if settings.replicas > 1 else launcher.build_launch
     try:
         installation = Installation.detect()
-        if not dry_run:
+        if not dry_run and settings.profile is None and not known_profile(settings.model):
             config_of(settings.model, settings.local_model, download=True)  # into the cache
         launch = build(settings, installation, os.environ, extra, terminal=terminal)
         if not dry_run:
