@@ -41,7 +41,7 @@ from qwen_ocr.images import ImageInput, tiff_pages
 from qwen_ocr.options import DocumentOptions, ReadOptions
 from qwen_ocr.outcomes import Outcome
 from qwen_ocr.prompts import DEFAULT_PROMPT, Task
-from qwen_ocr.results import ImagePlan, OCRResult, TextBox, Usage, Word
+from qwen_ocr.results import ImagePlan, OCRResult, TextBlock, TextBox, Usage, Word
 from qwen_ocr.streams import AsyncOCRStream, OCRStream
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ __all__ = [
     "SchemaError",
     "ServerError",
     "Task",
+    "TextBlock",
     "TextBox",
     "TruncatedError",
     "UnsupportedTaskError",

@@ -11,10 +11,11 @@ import openai
 
 from qwen_ocr import _steps
 from qwen_ocr._session import Client
-from qwen_ocr._steps import Answer, Finished, Model, Steps, T, resume
+from qwen_ocr._steps import Answer, Finished, Model, Steps, T, fail, resume
 from qwen_ocr.batch import CONCURRENCY, check_many, run_many_async
 from qwen_ocr.document_requests import PageReader, build_document_request
 from qwen_ocr.documents import Document, Page
+from qwen_ocr.errors import NotFoundError
 from qwen_ocr.images import AnyImage, ImageInput
 from qwen_ocr.options import DocumentOptions, ReadOptions
 from qwen_ocr.outcomes import Outcome
@@ -129,8 +130,12 @@ class AsyncOCRClient(Client[httpx2.AsyncClient]):
         step = await asyncio.to_thread(resume, steps, None)
         while not isinstance(step, Finished):
             started = time.perf_counter()
-            with translate_errors():
-                response = await self._send(step)
+            try:
+                with translate_errors():
+                    response = await self._send(step)
+            except NotFoundError as exc:  # a server may list no models
+                step = fail(steps, exc)
+                continue
             answer = Answer(response, time.perf_counter() - started)
             if step is None:  # the image is fitted to the model next
                 step = await asyncio.to_thread(resume, steps, answer)
@@ -154,7 +159,8 @@ class AsyncOCRClient(Client[httpx2.AsyncClient]):
             stream = await self._sdk.chat.completions.create(
                 **request, stream=True, extra_headers=self._headers
             )
-        reader = StreamReader(stream.response)
+        reading = _steps.reading_of(self._session, None, prompt)
+        reader = StreamReader(stream.response, reading)
         async with stream:
             with reader.errors():
                 async for chunk in stream:

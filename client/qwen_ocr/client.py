@@ -10,10 +10,11 @@ import openai
 
 from qwen_ocr import _steps
 from qwen_ocr._session import Client
-from qwen_ocr._steps import Answer, Finished, Model, Steps, T, resume
+from qwen_ocr._steps import Answer, Finished, Model, Steps, T, fail, resume
 from qwen_ocr.batch import CONCURRENCY, check_many, run_many
 from qwen_ocr.document_requests import PageReader, build_document_request
 from qwen_ocr.documents import Document, Page
+from qwen_ocr.errors import NotFoundError
 from qwen_ocr.images import AnyImage, ImageInput
 from qwen_ocr.options import DocumentOptions, ReadOptions
 from qwen_ocr.outcomes import Outcome
@@ -169,8 +170,12 @@ class OCRClient(Client[httpx2.Client]):
         step = resume(steps, None)
         while not isinstance(step, Finished):
             started = time.perf_counter()
-            with translate_errors():
-                response = self._send(step)
+            try:
+                with translate_errors():
+                    response = self._send(step)
+            except NotFoundError as exc:  # a server may list no models
+                step = fail(steps, exc)
+                continue
             step = resume(steps, Answer(response, time.perf_counter() - started))
         return step.value
 
@@ -190,7 +195,8 @@ class OCRClient(Client[httpx2.Client]):
             stream = self._sdk.chat.completions.create(
                 **request, stream=True, extra_headers=self._headers
             )
-        reader = StreamReader(stream.response)
+        reading = _steps.reading_of(self._session, None, prompt)
+        reader = StreamReader(stream.response, reading)
         with stream, reader.errors():
             for chunk in stream:
                 if text := reader.feed(chunk):

@@ -11,12 +11,15 @@ A page whose confidence is low, or on which nothing was found, has warnings: see
 Tokens are pieces of bytes, not of characters. A character may take several of them: servers give
 the whole character to the last and nothing to the others, or the bytes to each. Either way all of
 them count for the word.
+
+Chinese and Japanese have no spaces between words. There, each character is a word, with the
+punctuation at it.
 """
 
 import math
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Final, NamedTuple
 
@@ -42,6 +45,9 @@ WARNINGS: Final = {
     "that the model does not know",
     CUT_OFF: "somewhere on this page the model went on without end and was cut off there: compare "
     "the text with the page, or serve a larger model",
+    "turned": "the model says that the page is not upright: turn it, and read it again",
+    "not_understood": "the answer is not in the form that the model was taught, and is given as it "
+    "was written: it may not be a page, or be too long",
 }
 """Every code in `OCRResult.warnings`, which do not change, with what it says and what to do."""
 
@@ -60,28 +66,104 @@ class Token(NamedTuple):
         return cls(text.encode() if data is None else bytes(data), logprob)
 
 
-def words_of(text: str, tokens: Sequence[Token]) -> tuple[Word, ...]:
+_OPENING, _CLOSING = "（「『【〈《〔", "、。，．！？：；）」』】〉》〕ー々"
+_CHARACTER = "[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]"
+"""Kana and Han characters."""
+_PARTS = re.compile(rf"\s+|[{_OPENING}]*{_CHARACTER}[{_CLOSING}]*|(?:(?!{_CHARACTER})\S)+")
+_UNDECODABLE = "\ufffd"
+_SLIP = 64
+"""Bytes by which text and tokens may drift apart between two words, around what the server could
+not decode."""
+_MOST_LOST = 0.1
+"""The share of words that the tokens do not spell above which they are those of another text."""
+
+
+_MARKUP = re.compile(
+    rb"<[^<>]{1,2000}>"
+    rb"|\\[nrt]"
+    rb'|"(?:bbox|bbox_2d)"\s*:\s*\[[^\]]{0,200}\]'
+    rb'|"category"\s*:\s*"[^"]{0,50}"'
+    rb'|"text"\s*:'
+    rb"|!\[[\w+-]{0,50}\]\([\d\s,]{7,40}\)"
+)
+"""What models write beside the text of a page: tags, names of JSON, boxes."""
+_SIGNS = re.compile(r"<[^<>]{1,2000}>|!\[|\]\([^)]{0,200}\)|[#*|$~`\[\]]+")
+
+
+def words_within(markdown: str, tokens: Sequence[Token]) -> tuple[Word, ...]:
+    """The words of `markdown` that was made of what `tokens` spell: HTML, JSON or the like.
+
+    Words that were written in another way are left out; none, when they are most of them.
+    """
+    spelt = b"".join(token.data for token in tokens)
+    shown = _MARKUP.sub(lambda match: b" " * len(match.group()), spelt)
+    ends = [0, *accumulate(len(token.data) for token in tokens)]
+    pieces = [
+        Token(shown[start:end], token.logprob)
+        for token, start, end in zip(tokens, ends, ends[1:], strict=False)
+    ]
+    return words_of(_SIGNS.sub(" ", markdown), pieces, slip=4000, most_lost=0.5)
+
+
+def words_of(
+    text: str,
+    tokens: Sequence[Token],
+    *,
+    slip: int = _SLIP,
+    most_lost: float = _MOST_LOST,
+) -> tuple[Word, ...]:
     """The words of `text`, written in `tokens`; none when the two do not agree.
 
-    Tokens may go on after the text: the end marker is one.
+    Tokens may begin before the text, as a model's reasoning does, and go on after it: the end
+    marker is one. A word that they do not spell, because of bytes that are no characters, is left
+    out.
     """
-    if not b"".join(token.data for token in tokens).startswith(text.encode()):
-        return ()
+    spelt = b"".join(token.data for token in tokens)
     ends = list(accumulate(len(token.data) for token in tokens))
     starts = [0, *ends]
     words = []
-    first = end = 0
-    for part in re.findall(r"\s+|\S+", text):
-        start, end = end, end + len(part.encode())
-        if part.isspace():
+    first = lost = 0
+    for part, span in _spans(text, spelt, slip):
+        if span is None:
+            lost += 1
             continue
+        start, end = span
         # Past the tokens before the word, but not past one that also has the end of another word.
         while ends[first] <= start and starts[first] < start:
             first += 1
         last = bisect_left(starts, end, hi=len(tokens))
         logprob = sum(token.logprob for token in tokens[first:last])
         words.append(Word(part, math.exp(min(logprob, 0.0))))
-    return tuple(words)
+    return tuple(words) if lost <= most_lost * (len(words) + lost) else ()
+
+
+def _spans(text: str, spelt: bytes, slip: int) -> Iterator[tuple[str, tuple[int, int] | None]]:
+    """Each word, and from which byte to which it is spelt; None if it is not."""
+    place = max(spelt.find(text.encode()), 0)
+    for part in _PARTS.findall(text):
+        data = part.encode()
+        if spelt.startswith(data, place):
+            start, place = place, place + len(data)
+            if not part.isspace():
+                yield part, (start, place)
+        elif not part.isspace():
+            span = _search(part, spelt, place, slip)
+            yield part, span
+            place = span[1] if span else place
+
+
+def _search(word: str, spelt: bytes, place: int, slip: int) -> tuple[int, int] | None:
+    """Where a word is spelt near `place`, or what of it could be decoded."""
+    start = None
+    for piece in word.split(_UNDECODABLE):
+        data = piece.encode()
+        found = spelt.find(data, place, place + len(data) + slip) if data else -1
+        if data and found < 0:
+            return None
+        if data:
+            start = found if start is None else start
+            place = found + len(data)
+    return None if start is None else (start, place)
 
 
 def mean_confidence(words: Iterable[Word]) -> float | None:

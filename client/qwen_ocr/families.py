@@ -58,6 +58,8 @@ class Family:
     What is left are mostly lines and prices that are left out by chance. It costs an image of the
     evaluation 787 instead of 440 tokens of prompt, and 373 instead of 205 ms of processor (without
     AVX-512), of which measuring and enlarging take about 5."""
+    longest_side: int | None = None
+    """Pixels of the longer side to which an image is shrunk before it is sent; None for any."""
     enlarged_tokens: int = 0
     """The most visual tokens to which an image is enlarged; for mini, those of the largest image of
     its training, beyond which it leaves lines out."""
@@ -72,9 +74,10 @@ class Family:
         width, height = size
         factor = self.factor
         tokens = max(self.min_tokens, min(max_tokens or self.budget, self.max_tokens))
-        if round(width / factor) * round(height / factor) <= tokens:
+        longest = self.longest_side or max(size)
+        if round(width / factor) * round(height / factor) <= tokens and max(size) <= longest:
             return size
-        shrink = factor * math.sqrt(width * height / (tokens * factor**2))
+        shrink = factor * max(math.sqrt(width * height / (tokens * factor**2)), max(size) / longest)
         return (
             max(1, math.floor(width / shrink)) * factor,
             max(1, math.floor(height / shrink)) * factor,
@@ -109,7 +112,7 @@ class Family:
 MAX_ENLARGEMENT = 2
 """What type has lost in more than half its size, no enlargement brings back."""
 
-QWEN3_VL = Family("qwen3-vl", r"qwen3", 32, min_tokens=64, max_tokens=16384, budget=2048)
+QWEN3_VL = Family("qwen3-vl", r"qwen3-?vl", 32, min_tokens=64, max_tokens=16384, budget=2048)
 FAMILIES = (
     Family(
         "mini",
@@ -126,14 +129,43 @@ FAMILIES = (
     Family("qwen2-vl", r"qwen2-?vl", 28, min_tokens=4, max_tokens=16384, budget=2048),
     Family(
         "qwen2.5-vl",
-        r"qwen2\.5-?vl",
+        r"qwen2\.5-?vl|olmocr-2|nanonets-ocr2",
         28,
         min_tokens=4,
         max_tokens=16384,
         budget=2048,
         box_range=None,
     ),
-    Family("qwen3.5", r"qwen3\.[5-8]", 32, min_tokens=64, max_tokens=16384, budget=2048),
+    Family(
+        "qwen3.5",
+        r"qwen3\.[5-8]|chandra-ocr-2|lightonocr-3-(?!1b)|infinity-parser2",
+        32,
+        min_tokens=64,
+        max_tokens=16384,
+        budget=2048,
+    ),
+    # rednote-hilab/dots.ocr, dots_ocr/utils/consts.py: 3,136 to 11,289,600 pixels.
+    Family(
+        "dots.ocr",
+        r"dots\.m?ocr",
+        28,
+        min_tokens=4,
+        max_tokens=14400,
+        budget=5120,
+        box_range=None,
+        tasks=("text", "markdown", "table", "formula", "spot"),
+    ),
+    # LightOn's own architecture of versions 1 and 2 and of 3-1B; its processor rounds sides up.
+    Family(
+        "lightonocr",
+        r"lightonocr-(1b|2-|3-1b)",
+        28,
+        min_tokens=1,
+        max_tokens=3025,
+        budget=3025,
+        longest_side=1540,
+        tasks=("text", "markdown", "table", "formula"),
+    ),
     QWEN3_VL,
 )
 

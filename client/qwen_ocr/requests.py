@@ -4,7 +4,8 @@ from typing import Any
 
 import openai
 
-from qwen_ocr.repetition import SERVER_DETECTION, TEMPERATURES
+from qwen_ocr.profiles import PROFILES, Profile
+from qwen_ocr.repetition import SERVER_DETECTION
 from qwen_ocr.settings import ClientSettings
 
 CONNECT_TIMEOUT = 5.0
@@ -47,25 +48,18 @@ def build_request(
     url: str,
     prompt: str,
     *,
+    profile: Profile = PROFILES[-1],
     max_tokens: int | None = None,
     schema: dict[str, Any] | None = None,
 ) -> ChatRequest:
-    """The chat request for one image, which comes before the prompt as in Qwen-VL's training.
+    """The chat request for one image, in the words and the order that the model was trained with.
 
     It always asks for the log-probabilities from which the result's confidence is computed.
     """
     request: ChatRequest = {
         "model": model,
-        "messages": [
-            {
-                "role": "user",
-                "content": [
-                    {"type": "image_url", "image_url": {"url": url}},
-                    {"type": "text", "text": prompt},
-                ],
-            }
-        ],
-        "temperature": TEMPERATURES[0],
+        "messages": [{"role": "user", "content": profile.content(url, prompt)}],
+        "temperature": profile.temperature,
         "logprobs": True,
         "extra_body": {"repetition_detection": SERVER_DETECTION},
     }

@@ -2,18 +2,18 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import (
     BaseModel,
     Field,
     ValidationError,
-    ValidatorFunctionWrapHandler,
-    field_validator,
 )
 
-from qwen_ocr.confidence import CUT_OFF, Token, mean_confidence, warnings_of, words_of
+from qwen_ocr.blocks import Parsed
+from qwen_ocr.boxes import pixels_of
+from qwen_ocr.confidence import CUT_OFF, Token, mean_confidence, warnings_of, words_of, words_within
 from qwen_ocr.errors import (
     LowConfidenceError,
     NotFoundError,
@@ -23,10 +23,10 @@ from qwen_ocr.errors import (
     TruncatedError,
     not_an_ocr_server,
 )
-from qwen_ocr.families import Family, family_named, family_of
+from qwen_ocr.markup import read_markup, without_thought
 from qwen_ocr.options import ReadOptions
 from qwen_ocr.repetition import REPETITION, ends_in_loop
-from qwen_ocr.results import OCRResult, Usage
+from qwen_ocr.results import OCRResult, TextBlock, Usage
 from qwen_ocr.sdk_errors import translate_errors
 
 if TYPE_CHECKING:
@@ -82,52 +82,33 @@ class _Chunk(BaseModel):
     usage: _Usage | None = None
 
 
-class _About(BaseModel):
-    """What our own server adds to a model; another one may have anything under that name."""
-
-    family: str
-    tasks: tuple[str, ...]
+_Answer = TypeVar("_Answer", bound=BaseModel)
 
 
-class _Model(BaseModel):
-    id: str
-    qwen_ocr: _About | None = None
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How an answer becomes a result."""
 
-    @field_validator("qwen_ocr", mode="wrap")
-    @classmethod
-    def _or_nothing(cls, value: object, handler: ValidatorFunctionWrapHandler) -> _About | None:
-        try:
-            about: _About | None = handler(value)
-        except ValidationError:
-            return None
-        return about
+    output: str | None = None
+    """The form of the answer, of `markup.OUTPUTS`; None for one that is the text itself."""
+    size: tuple[int, int] | None = None
+    """Width and height in pixels of the image; None if it is not known."""
+    scale: int | tuple[int, int] = 1000
+    """What the model counts to over the whole image, as for `to_pixels`."""
 
 
-class _ModelList(BaseModel):
-    data: list[_Model] = Field(min_length=1)
+PLAIN = Reading()
+"""An answer that is the text itself."""
 
 
-_Answer = TypeVar("_Answer", _Completion, _ModelList)
-
-
-def read_models(response: "httpx2.Response") -> tuple[str, Family]:
-    """The first model that the server lists: its name, and its family.
-
-    Our server says which family it is, and what it was taught; of another's, the name has to tell.
-    """
-    model = _parse(_ModelList, response).data[0]
-    family = family_of(model.id)
-    if model.qwen_ocr:
-        family = family_named(model.qwen_ocr.family) or family
-        family = replace(family, tasks=model.qwen_ocr.tasks)
-    return model.id, family
-
-
-def read_completion(response: "httpx2.Response", *, latency: float) -> OCRResult:
+def read_completion(
+    response: "httpx2.Response", reading: Reading = PLAIN, *, latency: float
+) -> OCRResult:
     """The result in an answer, whatever its `finish_reason`."""
-    completion = _parse(_Completion, response)
+    completion = parse(_Completion, response)
     choice = completion.choices[0]
     return _result(
+        reading,
         text=choice.message.content or "",
         finish_reason=choice.finish_reason,
         usage=completion.usage,
@@ -158,8 +139,9 @@ def checked(result: OCRResult, options: ReadOptions) -> OCRResult:
 class StreamReader:
     """Collects the pieces of a streamed answer."""
 
-    def __init__(self, response: "httpx2.Response") -> None:
+    def __init__(self, response: "httpx2.Response", reading: Reading) -> None:
         self._response = response
+        self._reading = reading
         self._last: _Chunk | None = None
         self._text: list[str] = []
         self._tokens: list[Token] = []
@@ -204,6 +186,7 @@ class StreamReader:
                 request_id=_request_id(self._response),
             )
         result = _result(
+            self._reading,
             text="".join(self._text),
             finish_reason=self._finish_reason,
             usage=self._usage,
@@ -227,18 +210,45 @@ def unexpected(response: "httpx2.Response") -> ResponseError | NotFoundError:
 
 
 def _result(
-    *, usage: _Usage | None, tokens: list[Token], cut_off: bool, **fields: Any
+    reading: Reading,
+    *,
+    usage: _Usage | None,
+    tokens: list[Token],
+    cut_off: bool,
+    **fields: Any,
 ) -> OCRResult:
     result = OCRResult(usage=Usage(**usage.model_dump()) if usage else None, **fields)
-    words = words_of(result.text, tokens) if tokens else ()
+    raw = result.text
+    looping = ends_in_loop(raw, ended=result.finish_reason == "stop")
+    text, parsed = without_thought(raw), Parsed("")
+    words = words_of(text, tokens) if tokens else ()
+    if reading.output is not None:
+        parsed = read_markup(raw, reading.output)
+        text = parsed.markdown
+        words = (words_within(text, tokens) or words) if text != raw else words
     confidence = mean_confidence(words)
-    looping = ends_in_loop(result.text, ended=result.finish_reason == "stop")
+    doubts = {"turned": bool(parsed.turned), "not_understood": not parsed.understood}
     return replace(
         result,
+        text=text,
         finish_reason=REPETITION if looping else result.finish_reason,
         words=words,
         confidence=confidence,
-        warnings=warnings_of(result.text, confidence, cut_off=cut_off),
+        warnings=(
+            *warnings_of(text, confidence, cut_off=cut_off),
+            *(code for code, holds in doubts.items() if holds),
+        ),
+        blocks=tuple(
+            TextBlock(
+                block.kind,
+                block.text,
+                pixels_of(block.box, reading.size, reading.scale)
+                if block.box and reading.size
+                else None,
+            )
+            for block in parsed.blocks
+        ),
+        raw=raw if text != raw else None,
     )
 
 
@@ -251,7 +261,8 @@ def _request_id(response: "httpx2.Response") -> str | None:
     return response.headers.get("x-request-id")
 
 
-def _parse(model: type[_Answer], response: "httpx2.Response") -> _Answer:
+def parse(model: type[_Answer], response: "httpx2.Response") -> _Answer:
+    """What a response has of a model's fields. Raises `ResponseError` for anything else."""
     try:
         return model.model_validate_json(response.content)
     except ValidationError as exc:

@@ -21,6 +21,19 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
+class TextBlock:
+    """A part of a page that the model told apart from others."""
+
+    kind: str
+    """One of `qwen_ocr.blocks.KINDS`: `"title"`, `"text"`, `"table"`, `"image"`, …"""
+    text: str
+    """In Markdown; of a picture, its description if the model gives one."""
+    box: tuple[int, int, int, int] | None
+    """As `TextBox.box`; None when the model does not say, or for an image whose size is not known
+    here, which is one given as a URL."""
+
+
+@dataclass(frozen=True, slots=True)
 class OCRResult:
     """The text of one image and how it came about; `str(result)` is the text."""
 
@@ -48,6 +61,11 @@ class OCRResult:
     """Codes that say why the text is doubtful, each a key of `qwen_ocr.WARNINGS`:
     `"low_confidence"`, `"no_text"`, `"cut_off"`. Empty for a page that was read well, as far as can
     be told."""
+    blocks: tuple[TextBlock, ...] = ()
+    """The parts of the page in reading order, from a model that tells them apart; those of a stream
+    have no boxes."""
+    raw: str | None = None
+    """What the model wrote, where `text` was made of it: HTML, JSON, or Markdown with remarks."""
 
     def __str__(self) -> str:
         return self.text

@@ -51,6 +51,11 @@ class ServeSettings(BaseSettings):
         default=None,
         description="Name under which clients ask for the model; the value of --model if not set.",
     )
+    profile: str | None = Field(
+        default=None,
+        description="How the model is asked and answers, a name that `qwen-ocr models` lists; "
+        "found by the model's name and config.json if not set.",
+    )
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=1, le=65535, description="TCP port to listen on.")
     gpus: int = Field(default=1, ge=1, description="GPUs that share the model.")

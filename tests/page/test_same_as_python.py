@@ -1,12 +1,13 @@
 """What the page computes for itself is what the Python client computes."""
 
+import json
 import random
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page
 
-from qwen_ocr.boxes import SpottedText, to_pixels
+from qwen_ocr.boxes import read_spots, to_pixels
 from qwen_ocr.confidence import LOW_CONFIDENCE, Token, warnings_of, words_of
 from qwen_ocr.families import FAMILIES, family_of
 from qwen_ocr.repetition import ends_in_loop
@@ -67,7 +68,7 @@ def test_loops(page: Page) -> None:
 
 def test_word_confidences(page: Page) -> None:
     rng = random.Random(7)
-    text = "Café 12.50 €\n\nIt's  naïve: 漢字 of 🎉 words\n"
+    text = "Café 12.50 €\n\nIt's  naïve: 漢字、「メール」 of 🎉 wo\ufffdrds\n"
     data = text.encode()
     cases = []
     for _ in range(100):
@@ -75,6 +76,10 @@ def test_word_confidences(page: Page) -> None:
         bounds = zip([0, *cuts], [*cuts, len(data)], strict=True)
         tokens = [Token(data[a:b], -rng.random() / 3) for a, b in bounds]
         cases.append([*tokens, Token(b"", -0.1), Token(b"<|end|>", -2.0)])
+    before, _, after = text.partition("naïve:")
+    cases.append([Token(before.encode(), -0.1), Token(b"", -0.2), Token(after.encode(), -0.3)])
+    start, _, rest = text.partition("\ufffd")
+    cases.append([Token(start.encode(), -0.1), Token(b"\xe6", -0.2), Token(rest.encode(), -0.3)])
     cases.append([Token(b"Something else", -0.1)])
     results = page.evaluate(
         """async ([text, cases]) => {
@@ -110,15 +115,14 @@ def test_warnings(page: Page) -> None:
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 def test_boxes(page: Page, family: Any) -> None:
     size = (700, 900)
-    spotted = SpottedText.model_validate(
-        [
-            {"bbox_2d": [10, 20, 300, 40], "text_content": 'Braces } and "quotes" \\ \u00e9'},
-            {"bbox_2d": [300, 60, 10, 50], "text_content": "crossed"},
-            {"bbox_2d": [-5, 90, 4000, 99], "text_content": "beyond"},
-        ]
-    )
-    expected = to_pixels(spotted, size, family.box_range or family.resized(size))
-    complete = spotted.model_dump_json(indent=1)
+    spotted = [
+        {"bbox_2d": [10, 20, 300, 40], "text_content": 'Braces } and "quotes" \\ \u00e9'},
+        {"bbox_2d": [300, 60, 10, 50], "text_content": "crossed"},
+        {"bbox_2d": [-5, 90, 4000, 99], "text_content": "beyond"},
+    ]
+    complete = json.dumps(spotted, indent=1)
+    scale = family.box_range or family.resized(size)
+    expected = to_pixels(read_spots(complete), size, scale)
     facts = page_config(MODELS[family.name], family)["family"]
     cases = [[f"```json\n{complete}\n```", facts, size], [complete[:-20], facts, size]]
     whole, cut_off = call(page, "boxes.js", "boxesIn", cases)

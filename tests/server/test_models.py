@@ -13,6 +13,7 @@ from qwen_ocr.families import FAMILIES
 from qwen_ocr_serve.launch.installation import Installation
 from qwen_ocr_serve.launch.launcher import build_launch
 from qwen_ocr_serve.models.architecture import published
+from qwen_ocr_serve.models.profiles import profile_for
 from qwen_ocr_serve.models.serving import SERVING, family_of_model, flags_of
 from qwen_ocr_serve.settings import ServeSettings
 
@@ -97,14 +98,14 @@ def test_a_directory_tells_its_family(
     tmp_path: Path, content: str, thinking: bool, experts: bool
 ) -> None:
     (tmp_path / "config.json").write_text(content)
-    flags = flags_of(str(tmp_path), tmp_path, gpus=2)
+    flags = flags_of(str(tmp_path), tmp_path, 2, profile_for(str(tmp_path), tmp_path))
     assert ("--default-chat-template-kwargs" in flags) is thinking
     assert ("--enable-expert-parallel" in flags) is experts
 
 
 def test_a_stranger_gets_no_familys_flags() -> None:
     assert family_of_model("someone/else") is None
-    assert flags_of("someone/else", None, gpus=1) == {}
+    assert flags_of("someone/else", None, 1, None) == {}
 
 
 @pytest.mark.parametrize("row", published(), ids=lambda row: row["name"])

@@ -20,7 +20,8 @@ from qwen_ocr.errors import (
     ResponseError,
 )
 from qwen_ocr.options import ReadOptions
-from qwen_ocr.responses import checked, read_completion
+from qwen_ocr.profiles import profile_of
+from qwen_ocr.responses import Reading, checked, read_completion
 from qwen_ocr.results import OCRResult
 from qwen_ocr.sdk_errors import translate_errors
 from qwen_ocr_tools.batch.reading import Job
@@ -58,11 +59,14 @@ class _Answer(BaseModel):
         request = httpx2.Request("POST", f"http://vllm-run-batch{URL}")
         return httpx2.Response(status, headers=headers, json=body, request=request)
 
-    def result(self) -> OCRResult:
-        """The text, with a latency of 0, which nobody measured. Raises what a server's would."""
+    def result(self, prompt: str = "") -> OCRResult:
+        """The answer to a prompt, with a latency of 0, which nobody measured. Raises what a
+        server's would. In which form the model writes is told by its name."""
         response = self.http()
         if self.succeeded:
-            return read_completion(response, latency=0.0)
+            result = read_completion(response, latency=0.0)
+            form = profile_of(result.model).form_of(prompt)
+            return read_completion(response, Reading(form), latency=0.0) if form else result
         body = response.json()
         body = body.get("error", body) if isinstance(body, dict) else {"message": body}
         with translate_errors():
@@ -124,7 +128,7 @@ class AnswerReader:
         """The text of a page that it knows. Raises `OCRError` as a client does."""
         self._file.seek(self._places[custom_id(job.description)])
         answer = _Answer.model_validate_json(self._file.readline())
-        return checked(answer.result(), self._options)
+        return checked(answer.result(job.description["prompt"]), self._options)
 
     async def check(self, error: OCRError) -> None:
         """Raise what no page is to blame for, such as a model of another name."""

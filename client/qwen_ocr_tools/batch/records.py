@@ -82,6 +82,7 @@ def succeeded(description: Record, result: OCRResult, layout: Layout | None) -> 
 def fields_of(result: OCRResult) -> dict[str, Any]:
     """A result as JSON has it, without `words` if they were not asked for."""
     fields = asdict(result)
+    del fields["blocks"], fields["raw"]  # a line has the text of a page
     if not result.words:
         del fields["words"]
     return fields

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qwen_ocr.errors import ConfigurationError, ImageError, PDFError, UnsupportedTaskError
-from qwen_ocr.families import Family, family_of, why_unsupported
+from qwen_ocr.families import why_unsupported
 from qwen_ocr.images import ImageInput, load_image, to_url
 from qwen_ocr.options import ReadOptions, check_options
 from qwen_ocr.pdf import DEFAULT_DPI, check_dpi
+from qwen_ocr.profiles import Profile, profile_of
 from qwen_ocr.prompts import check_prompt, task_of
 from qwen_ocr.requests import build_request, wire_body
 from qwen_ocr.settings import ClientSettings
@@ -66,11 +67,11 @@ async def write_requests(spec: RequestsSpec) -> bool:
     if spec.output.exists():
         raise ConfigurationError(f"{spec.output}: is there already; remove it, or choose another")
     files = spec.inputs.count()
-    family = family_of(model)
+    profile = profile_of(model)
     task = task_of(spec.prompt)
-    if task and (why := why_unsupported(family, task)):
+    if task and (why := why_unsupported(profile.family, task)):
         raise UnsupportedTaskError(why)
-    writer = _Writer(spec, model, family)
+    writer = _Writer(spec, model, profile)
     with PageImages(dpi) as images, Progress(Tally(files)) as progress:
         with file_errors(spec.output), replacement(spec.output) as file:
             descriptor = file.fileno()
@@ -97,16 +98,16 @@ async def write_requests(spec: RequestsSpec) -> bool:
 class _Writer:
     spec: RequestsSpec
     model: str
-    family: Family
+    profile: Profile
 
     def line(self, job: Job, image: ImageInput) -> bytes:
         """The request for a page. Raises `ImageError`."""
         # Enlarged here, as no server of ours will do it.
-        url = to_url(
-            load_image(image), self.family, self.spec.settings.max_image_tokens, enlarge=True
-        )
+        limit = self.spec.settings.max_image_tokens
+        url = to_url(load_image(image), self.profile.family, limit, enlarge=True)
         max_tokens = self.spec.options.get("max_tokens")
-        chat = build_request(self.model, url, self.spec.prompt, max_tokens=max_tokens)
+        prompt, profile = self.spec.prompt, self.profile
+        chat = build_request(self.model, url, prompt, profile=profile, max_tokens=max_tokens)
         request = {
             "custom_id": custom_id(job.description),
             "method": "POST",

@@ -107,11 +107,11 @@ class PageAnswer:
         """What a block adds to the Markdown."""
         if block.kind == "image":
             figure = self._figures.get(block.box)
-            return markdown.figure(figure.id) if figure else ""
+            return markdown.figure(figure.id, block.text) if figure else ""
         if not block.text:
             return ""
         if block.kind == "title":
-            return markdown.heading(block.text, block.level)
+            return markdown.heading(block.text.lstrip("# "), block.level)
         if block.whole:
             return block.text
         if block.kind == "table":

@@ -14,7 +14,7 @@ from vllm.entrypoints.serve.utils.api_utils import with_cancellation
 
 from qwen_ocr.prompts import DEFAULT_PROMPT, Task, task_of
 from qwen_ocr.requests import build_request, wire_body
-from qwen_ocr_serve.api import page_reader
+from qwen_ocr_serve.api import answers, page_reader
 from qwen_ocr_serve.api.annotations import annotate_document, annotate_figure
 from qwen_ocr_serve.api.document_answer import PageAnswer, failed_page
 from qwen_ocr_serve.api.document_request import Job, OCRRequest, page_numbers, read_job
@@ -44,9 +44,10 @@ class _Reader:
         self._reads_pages = family is None or family.reads_pages
         self._budget = family.budget * family.factor**2 if family else None
         taught = family is None or task_of(Task.MARKDOWN) in family.tasks
-        prompt = Task.MARKDOWN if self._reads_pages and taught else DEFAULT_PROMPT
+        self._prompt = Task.MARKDOWN if self._reads_pages and taught else DEFAULT_PROMPT
         self._model: str = state.openai_serving_models.base_model_paths[0].name
-        body = wire_body(build_request(self._model, "data:image/png;base64,", prompt))
+        url, profile = "data:image/png;base64,", answers.profile()
+        body = wire_body(build_request(self._model, url, self._prompt, profile=profile))
         self._chat = ChatCompletionRequest.model_validate(body)
 
     @property
@@ -88,7 +89,8 @@ class _Reader:
                 password=asked.password,
             )
             ask = page_reader.PieceReader(self._chat, self._state, whole=self._reads_pages)
-            answer = PageAnswer(asked, number, await read_page(analysed, ask), analysed.figures)
+            read = answers.understood(await read_page(analysed, ask), self._prompt)
+            answer = PageAnswer(asked, number, read, analysed.figures)
             return answer.body(await self._annotations(answer))
         except APIError as exc:
             return failed_page(number, exc)

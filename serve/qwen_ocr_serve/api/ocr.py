@@ -24,8 +24,8 @@ from vllm.entrypoints.serve.utils.api_utils import with_cancellation
 
 from qwen_ocr import DEFAULT_PROMPT, WARNINGS
 from qwen_ocr.requests import build_request, wire_body
+from qwen_ocr_serve.api import answers, tasks
 from qwen_ocr_serve.api import chat as chat_api
-from qwen_ocr_serve.api import tasks
 from qwen_ocr_serve.api.assessment import Assessment, assess
 from qwen_ocr_serve.api.bounds import MAX_TEXT, parse_json
 from qwen_ocr_serve.http.errors import APIError
@@ -161,13 +161,15 @@ async def read_image(
     tasks.refuse_prompt(body.text, HTTPStatus.UNPROCESSABLE_ENTITY)
     state = raw_request.app.state
     model: str = state.openai_serving_models.base_model_paths[0].name
-    chat = wire_body(build_request(model, _url(body.image), body.text))
+    profile = answers.profile()
+    chat = wire_body(build_request(model, _url(body.image), body.text, profile=profile))
     answer = await chat_api.read_image(ChatCompletionRequest.model_validate(chat), raw_request)
     if isinstance(answer, ErrorResponse):
         return JSONResponse(answer.model_dump(), answer.error.code)
     assert isinstance(answer, ChatCompletionResponse), "not a streaming request"
     choice = answer.choices[0]
-    reason, text = choice.finish_reason or "", choice.message.content or ""
+    reason = choice.finish_reason or ""
+    text = answers.parsed(choice.message.content or "", body.text).markdown
     assessment = assess(choice)
     headers = {"X-Finish-Reason": reason, **assessment.headers}
     if raw_request.headers.get("accept", "").startswith("text/plain"):

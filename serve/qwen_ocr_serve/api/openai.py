@@ -82,6 +82,14 @@ def _refuse_empty(parameter: str, *prompts: Any) -> None:
         raise APIError(HTTPStatus.BAD_REQUEST.value, "empty_prompt", _EMPTY, parameter)
 
 
+def _has_parts(message: Any) -> bool:
+    """Whether a message has something else than text in it: an image, or what is refused."""
+    content = message.get("content")
+    return isinstance(content, list) and any(
+        isinstance(part, dict) and part.get("type") != "text" for part in content
+    )
+
+
 def _invalid(message: str, parameter: str | None = None) -> APIError:
     return APIError(HTTPStatus.BAD_REQUEST.value, "invalid_request", message, parameter)
 
@@ -104,7 +112,9 @@ class ChatRequest(_Checked, ChatCompletionRequest):
 
     @model_validator(mode="after")
     def _refuse_what_vllm_does_not(self) -> Self:
-        _refuse_empty("messages", self.messages)
+        if not (tasks.needs_no_prompt() and any(map(_has_parts, self.messages))):
+            _refuse_empty("messages", self.messages)
+        tasks.in_own_words(self.messages)
         for message in self.messages:
             content = message.get("content")
             for part in content if isinstance(content, list) else ():

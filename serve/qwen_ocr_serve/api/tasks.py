@@ -1,7 +1,8 @@
-"""What the served model was not taught is refused before it costs anything.
+"""The tasks of `qwen_ocr.Task`, asked for by anybody: in the words of the model that is served.
 
-A model that reads plain text only answers a question for a table, for boxes or for a form with
-minutes of nonsense. Which models were taught what is in the client's table, `qwen_ocr.families`.
+What the model was not taught is refused before it costs anything: one that reads plain text only
+answers a question for a table, for boxes or for a form with minutes of nonsense. Which models were
+taught what, and in which words, is in the client's tables, `qwen_ocr.families` and `profiles`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,6 +12,7 @@ from typing import Any
 from qwen_ocr.families import why_unsupported
 from qwen_ocr.prompts import KEY_VALUE, task_of
 from qwen_ocr_serve.http.errors import APIError
+from qwen_ocr_serve.models.profiles import served_profile
 from qwen_ocr_serve.models.serving import served_family
 
 CODE = "unsupported_task"
@@ -30,6 +32,35 @@ def refuse_request(data: Mapping[str, Any]) -> None:
     if _wants_form(data):
         asked.append(KEY_VALUE)
     _refuse(asked, HTTPStatus.BAD_REQUEST)
+
+
+def in_own_words(messages: Iterable[Any]) -> None:
+    """Turn the words of a task in a chat into those that the served model was trained with.
+
+    Changes the contents of the messages. Other prompts are left alone, and so is a text that is
+    not alone with its images.
+    """
+    profile = served_profile()
+    if profile is None or not profile.prompts:
+        return
+    for message in messages:
+        parts = message.get("content") if isinstance(message, Mapping) else None
+        if not isinstance(parts, list) or len(parts) < 2:
+            continue
+        prompts = [part for part in parts if isinstance(part, dict) and part.get("type") == "text"]
+        task = task_of(str(prompts[0].get("text"))) if len(prompts) == 1 else None
+        if task is None or task not in profile.prompts:
+            continue
+        words = profile.prompts[task]
+        own = [{**prompts[0], "text": words}] if words else []
+        images = [part for part in parts if part is not prompts[0]]
+        parts[:] = [*own, *images] if profile.text_first else [*images, *own]
+
+
+def needs_no_prompt() -> bool:
+    """Whether the served model was trained to read an image that comes without any text."""
+    profile = served_profile()
+    return profile is not None and "" in profile.prompts.values()
 
 
 def _refuse(asked: Iterable[str | None], status: HTTPStatus) -> None:

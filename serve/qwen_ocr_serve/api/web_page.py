@@ -8,11 +8,11 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 from starlette.staticfiles import StaticFiles
 
-from qwen_ocr.families import family_of
+from qwen_ocr.profiles import profile_of
 from qwen_ocr_serve import page
 from qwen_ocr_serve.api.web_page_config import page_config
 from qwen_ocr_serve.http.routes import GET, Route
-from qwen_ocr_serve.models.serving import served_family
+from qwen_ocr_serve.models.profiles import served_profile
 
 # The page loads nothing from another host, and neither can text that a model wrote into it.
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -60,8 +60,9 @@ async def config(request: Request) -> JSONResponse:
     """What the page's scripts take from the Python tables."""
     model: str = request.app.state.openai_serving_models.base_model_paths[0].name
     docs: str | None = "/docs" if request.app.openapi_url else None
-    family = served_family() or family_of(model)
-    return JSONResponse(page_config(model, family) | {"docs": docs}, headers=_CACHE)
+    profile = served_profile() or profile_of(model)
+    config = page_config(model, profile.family, profile)
+    return JSONResponse(config | {"docs": docs}, headers=_CACHE)
 
 
 @router.get("/page/{file}", include_in_schema=False)

@@ -15,13 +15,14 @@ from qwen_ocr_serve.cli.findings import Context, Finding, Level
 from qwen_ocr_serve.launch import cpu, launcher, machine
 from qwen_ocr_serve.launch.installation import Installation, LaunchError
 from qwen_ocr_serve.launch.precision import choice
-from qwen_ocr_serve.models import memory, serving
+from qwen_ocr_serve.models import memory
 from qwen_ocr_serve.models.architecture import (
     Architecture,
     UnknownArchitectureError,
     of_directory,
     of_published,
 )
+from qwen_ocr_serve.models.profiles import profile_of_settings
 from qwen_ocr_serve.settings import ServeSettings
 
 _IMPORT_TIMEOUT = 120.0
@@ -221,7 +222,8 @@ def _architecture(settings: ServeSettings) -> Architecture:
 def _gpu_memory_finding(
     architecture: Architecture, settings: ServeSettings, memory_gib: float
 ) -> Finding:
-    family = serving.family_of_model(settings.model, settings.local_model) or QWEN3_VL
+    profile = profile_of_settings(settings)
+    family = profile.family if profile else QWEN3_VL
     result = memory.plan_memory(architecture, family, memory.PageLoad(memory_gib, settings.gpus))
     see = f"qwen-ocr plan --model {settings.model} --gpu-memory {memory_gib:.1f}"
     if result is None or not result.fits:

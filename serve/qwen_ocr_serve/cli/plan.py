@@ -14,6 +14,11 @@ from qwen_ocr_serve.models.architecture import (
     of_directory,
     of_published,
 )
+from qwen_ocr_serve.models.profiles import (
+    NoPicturesError,
+    UnknownProfileError,
+    profile_of_settings,
+)
 from qwen_ocr_serve.settings import BUNDLED_MODEL_NAME, ServeSettings
 
 # Batches below this leave a GPU waiting for its memory.
@@ -43,7 +48,12 @@ def plan_command(
     told.
     """
     settings = settings_or_exit(model=model, gpus=gpus)
-    family = serving.family_of_model(model, settings.local_model)
+    try:
+        profile = profile_of_settings(settings)
+    except (NoPicturesError, UnknownProfileError) as exc:
+        typer.echo(f"error: {exc}", err=True)
+        raise typer.Exit(1) from exc
+    family = profile.family if profile else None
     load = memory.PageLoad(gpu_memory, gpus, image_tokens, answer_tokens, fp8_kv_cache)
     _warn(model, family, load)
     try:
@@ -94,7 +104,7 @@ def _warning(message: str) -> None:
 def _warn(model: str, family: Family | None, load: memory.PageLoad) -> None:
     if family is None:
         _warning(f"{model} is of no known family; its flags and page size are Qwen3-VL's")
-    if "thinking" in model.lower():
+    if "thinking" in model.lower() and (family is None or family.name != "qwen3.5"):
         _warning("a Thinking model reasons before it answers; for reading, take the Instruct one")
     if load.fp8_kv_cache and not serving.serving_of(family).fp8_kv_cache:
         _warning(f"nobody has shown that {model} still reads well with a KV cache in 8 bits")

@@ -11,13 +11,15 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from qwen_ocr.profiles import known_profile
 from qwen_ocr_serve.cli.command_settings import settings_or_exit
 from qwen_ocr_serve.http.keys import load_keys
 from qwen_ocr_serve.launch import cpu, launcher
 from qwen_ocr_serve.launch import terminal as terminal_log
 from qwen_ocr_serve.launch.installation import Installation, LaunchError
 from qwen_ocr_serve.launch.own_log import log_as
-from qwen_ocr_serve.models.serving import family_of_model
+from qwen_ocr_serve.models.config_file import config_of
+from qwen_ocr_serve.models.profiles import profile_of_settings
 from qwen_ocr_serve.replicas import run as replicas
 from qwen_ocr_serve.settings import ENV_PREFIX, SECRET_FIELDS, ServeSettings
 
@@ -83,6 +85,8 @@ def serve_command(
     build = replicas.build_fleet if settings.replicas > 1 else launcher.build_launch
     try:
         installation = Installation.detect()
+        if not dry_run and settings.profile is None and not known_profile(settings.model):
+            config_of(settings.model, settings.local_model, download=True)  # into the cache
         launch = build(settings, installation, os.environ, extra, terminal=terminal)
         if not dry_run:
             launcher.check(settings)
@@ -109,8 +113,16 @@ def _on_terminal() -> bool:
 
 
 def _warn(settings: ServeSettings, installation: Installation, extra: Sequence[str]) -> None:
-    if family_of_model(settings.model, settings.local_model) is None:
+    profile = profile_of_settings(settings)
+    if profile is None:
         message = f"warning: {settings.model} is of no known family and gets vLLM's defaults"
+        typer.echo(message, err=True)
+    elif settings.profile is None and not known_profile(settings.model):
+        # A model trained for OCR looks like the one that it was trained on.
+        message = (
+            f"note: {settings.model} is asked like {profile.name}, by its config.json; if it was "
+            "trained for other prompts, say --profile (`qwen-ocr models` lists them)"
+        )
         typer.echo(message, err=True)
     slow = installation.precision.dtype == "float32"
     if slow and not settings.bundled and _dtype(extra) is None:

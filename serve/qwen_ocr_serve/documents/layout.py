@@ -10,7 +10,10 @@ from pydantic import TypeAdapter
 
 from qwen_ocr_serve.documents.lines import Box, Run
 
-Kind = Literal["text", "title", "table", "image", "header", "footer", "page"]
+Found = Literal["text", "title", "table", "image", "header", "footer"]
+Told = Literal["list", "equation", "code", "caption", "footnote"]
+"""What only a model tells apart."""
+Kind = Literal[Found, Told, "page"]
 """What a block is; `page` is all of a page that is read as a whole."""
 
 

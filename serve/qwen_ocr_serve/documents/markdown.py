@@ -56,9 +56,10 @@ def table(cells: Cells, form: str) -> str:
     return "\n".join([lines[0], "|" + " --- |" * len(cells[0]), *lines[1:]])
 
 
-def figure(name: str) -> str:
+def figure(name: str, description: str = "") -> str:
     """A link to a picture."""
-    return f"![{name}]({name})"
+    words = " ".join(description.replace("[", " ").replace("]", " ").split())
+    return f"![{words or name}]({name})"
 
 
 def _html_row(row: Sequence[str], tag: str) -> str:

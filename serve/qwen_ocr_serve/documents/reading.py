@@ -47,6 +47,8 @@ class ReadPiece:
     piece: Piece
     text: str
     words: tuple[Word, ...]
+    tokens: list[Token]
+    """In which the model wrote it."""
     cut_off: bool
     """Whether the model went on beyond what can stand there, so that its text was cut off."""
 
@@ -102,6 +104,8 @@ class ReadPage:
 
     layout: Layout
     blocks: tuple[ReadBlock, ...]
+    doubts: tuple[str, ...] = ()
+    """Keys of `qwen_ocr.WARNINGS` that follow from what the model itself says."""
 
     @property
     def text(self) -> str:
@@ -123,7 +127,7 @@ class ReadPage:
         """Keys of `qwen_ocr.WARNINGS`."""
         pieces = [piece for block in self.blocks for row in block.rows for piece in row]
         cut_off = any(piece.cut_off for piece in pieces)
-        return warnings_of(self.text, self.confidence, cut_off=cut_off)
+        return (*warnings_of(self.text, self.confidence, cut_off=cut_off), *self.doubts)
 
 
 class Part(NamedTuple):
@@ -210,4 +214,5 @@ def _is_sentence(block: ReadBlock) -> bool:
 
 def _read_piece(piece: Piece, answer: Answer) -> ReadPiece:
     words = words_of(answer.text, answer.tokens)
-    return ReadPiece(piece, answer.text.strip(), words, answer.finish_reason != "stop")
+    text, cut_off = answer.text.strip(), answer.finish_reason != "stop"
+    return ReadPiece(piece, text, words, answer.tokens, cut_off)

@@ -19,7 +19,12 @@ from qwen_ocr_serve.http.keys import KeysError, load_keys
 from qwen_ocr_serve.images import CONNECTOR_NAME
 from qwen_ocr_serve.launch import cpu
 from qwen_ocr_serve.launch.installation import Installation, LaunchError
-from qwen_ocr_serve.models.serving import family_of_model, flags_of, serving_of
+from qwen_ocr_serve.models.profiles import (
+    NoPicturesError,
+    UnknownProfileError,
+    profile_of_settings,
+)
+from qwen_ocr_serve.models.serving import flags_of, serving_of
 from qwen_ocr_serve.settings import BUNDLED_MODEL_NAME, MAX_PIECES, ServeSettings
 from qwen_ocr_serve.vllm_patches import STARTUP_FOLDER
 
@@ -86,7 +91,7 @@ def build_launch(
 
     `extra` are vLLM flags as the user wrote them; they come last, so they win. `terminal` says
     whether people read the log as it is written. Raises `LaunchError` for a flag in `extra` that
-    would go round this server's own protection.
+    would go round this server's own protection, and for a model that cannot be served.
     """
     for word in extra:
         flag = word.partition("=")[0].replace("_", "-")
@@ -94,8 +99,15 @@ def build_launch(
             raise LaunchError(f"{flag} cannot be given to vLLM: {_OWN_FLAGS[flag]}")
     local = settings.local_model
     name = settings.served_model_name or settings.model
-    generation: dict[str, float] = {"temperature": 0.0, "repetition_penalty": 1.0}
-    max_answer = serving_of(family_of_model(settings.model, local)).max_answer
+    try:
+        profile = profile_of_settings(settings)
+    except (NoPicturesError, UnknownProfileError) as exc:
+        raise LaunchError(str(exc)) from exc
+    generation: dict[str, float] = {
+        "temperature": profile.temperature if profile else 0.0,
+        "repetition_penalty": 1.0,
+    }
+    max_answer = serving_of(profile.family if profile else None).max_answer
     if max_answer is not None:
         generation["max_new_tokens"] = max_answer
     flags = {
@@ -125,7 +137,7 @@ def build_launch(
         # The one flag that imports a module in the server's process just before the engine starts.
         "--tool-parser-plugin": "qwen_ocr_serve.vllm_patches.startup_signals",
     }
-    flags |= flags_of(settings.model, local, settings.gpus)
+    flags |= flags_of(settings.model, local, settings.gpus, profile)
     flags["--logging-config.formatter"] = log_format(settings, terminal=terminal)
     if settings.kv_cache_gib is not None:
         flags["--kv-cache-memory-bytes"] = str(int(settings.kv_cache_gib * 2**30))
@@ -142,6 +154,8 @@ def build_launch(
         "VLLM_MEDIA_CONNECTOR": CONNECTOR_NAME,
         **settings.variables(),
     }
+    if profile is not None and not settings.bundled:
+        env["QWEN_OCR_PROFILE"] = profile.name  # so that it is found once
     if installation.cpu:
         env |= cpu.variables(settings, installation, environ)
     if local is not None:

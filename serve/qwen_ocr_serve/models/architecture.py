@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from qwen_ocr_serve.models.checkpoints import checkpoint_of
+
 _PUBLISHED = Path(__file__).with_name("architectures.json")
 BYTES_16_BIT = 2
 _BYTES_32_BIT = 4
@@ -47,8 +49,10 @@ class Architecture:
     attention."""
     kv_heads: int
     head_dim: int
+    linear_layers: int
+    """Layers of a hybrid model that keep a state instead."""
     state_bytes: int
-    """What the linear-attention layers of a hybrid model keep per sequence, however long it is."""
+    """One state of all of them, which does not grow with the sequence."""
     max_model_len: int
     """The longest context that the model was made for, in tokens."""
     vision_hidden_size: int
@@ -90,6 +94,7 @@ def from_config(name: str, config: dict[str, Any], weights_bytes: int | None) ->
             kv_layers=text["num_hidden_layers"] - _linear_layers(text),
             kv_heads=text["num_key_value_heads"],
             head_dim=text.get("head_dim") or hidden // heads,
+            linear_layers=_linear_layers(text),
             state_bytes=_linear_layers(text) * _linear_state_bytes(text),
             max_model_len=text["max_position_embeddings"],
             vision_hidden_size=vision_hidden,
@@ -144,11 +149,13 @@ def published() -> list[dict[str, Any]]:
 
 
 def of_published(model: str) -> Architecture:
-    """A model that Qwen has published, from its name or a name that contains it.
+    """A model that Qwen has published, or one trained on top of it, from its name or a name that
+    contains it.
 
     Raises `UnknownArchitectureError` for any other.
     """
-    name = model.lower()
+    checkpoint = checkpoint_of(model)
+    name = (checkpoint.shape if checkpoint and checkpoint.shape else model).lower()
     for row in published():
         if re.search(rf"(?<![\w.]){row['pattern']}(?![\w.])", name):
             weights = _weights_bytes(row, name.removesuffix("/"))

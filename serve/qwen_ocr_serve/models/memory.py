@@ -6,6 +6,7 @@ number of pages in flight. Weights and cache are exact. The working space is an 
 measures at its start, and logs as `Available KV cache memory`, is what counts.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -23,6 +24,8 @@ only gives a model that repeats itself more room."""
 GRAPHS_AND_CONTEXT_GIB = 1.5
 """CUDA's context, and CUDA graphs: 784 MiB for a 27B model in vLLM's recipe for Qwen3.8-27B."""
 _LARGE_GPU_GIB = 70
+_BLOCK = 16
+"""Blocks of the cache hold a multiple of so many tokens."""
 _ACTIVATION_WIDTHS = 8
 """Tensors of the hidden size that are alive at once in a transformer layer: residual, norm, query,
 key, value, attention output, projection and one spare. An assumption on the safe side."""
@@ -122,15 +125,39 @@ def page_memory(architecture: Architecture, family: Family, load: PageLoad) -> I
     """The KV cache of one page: of its image, prompt and text."""
     image_tokens = load.image_tokens or family.budget
     tokens = image_tokens + PROMPT_TOKENS + load.answer_tokens
+    block = _block_tokens(architecture, load)
+    kept = math.ceil(tokens / block) * block
     per_token = _kv_bytes_per_token(architecture, load)
-    state = architecture.state_bytes / load.gpus
+    state = _states_bytes(architecture, load) / load.gpus
     how = (
         f"({image_tokens} image + {PROMPT_TOKENS} prompt + {load.answer_tokens} text tokens)"
         f" × {per_token / 1024:g} KiB"
     )
     if state:
-        how += f" + {state / 2**20:.0f} MiB state of the linear-attention layers"
-    return Item("one page", tokens * per_token + state, how)
+        how = how.replace(" text tokens)", f" text tokens, in blocks of {block})")
+        how += f" + {state / 2**20:.0f} MiB for two states of the linear-attention layers"
+    return Item("one page", kept * per_token + state, how)
+
+
+def _block_tokens(architecture: Architecture, load: PageLoad) -> int:
+    """Tokens of a block of the cache: in a hybrid model so many that one layer's keys and values of
+    a block are as large as one layer's state (`Platform.update_block_size_for_backend` of vLLM)."""
+    if not architecture.linear_layers:
+        return 1  # of 16, which makes no difference
+    state = architecture.state_bytes / architecture.linear_layers
+    return math.ceil(state / (_layer_token_bytes(architecture, load) * _BLOCK)) * _BLOCK
+
+
+def _layer_token_bytes(architecture: Architecture, load: PageLoad) -> int:
+    return 2 * architecture.kv_heads * architecture.head_dim * _kv_value_bytes(load)
+
+
+def _states_bytes(architecture: Architecture, load: PageLoad) -> int:
+    """What vLLM keeps of a sequence beside its keys and values, however long it is: two states for
+    each linear-attention layer, each as large as a block (`MambaSpec.max_memory_usage_bytes` in
+    mamba cache mode `align`)."""
+    block = _block_tokens(architecture, load) * _layer_token_bytes(architecture, load)
+    return 2 * architecture.linear_layers * block
 
 
 def kv_formula(architecture: Architecture, load: PageLoad) -> str:

@@ -5,12 +5,14 @@ Keyed by the names of the client's table, `qwen_ocr.families`, which has the pix
 
 import json
 import re
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from qwen_ocr.families import Family, known_family
-from qwen_ocr_serve.settings import server_settings
+from qwen_ocr.families import Family
+from qwen_ocr.profiles import Profile
+from qwen_ocr_serve.models.config_file import config_of
+from qwen_ocr_serve.models.profiles import profile_for, served_profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,9 @@ class Serving:
     characters is 1,500 to 3,000 tokens of text, a table of as many some 6,000 of HTML. Without
     a bound, what is no text at all can be read until the context is full."""
 
+    flags: Mapping[str, str] = field(default_factory=dict)
+    """Further flags of vLLM."""
+
 
 SERVING = {
     "mini": Serving(max_answer=None),
@@ -35,41 +40,31 @@ SERVING = {
     "qwen2.5-vl": Serving(),
     "qwen3-vl": Serving(),
     "qwen3.5": Serving(thinking=True, fp8_kv_cache=True),
+    # README.md of rednote-hilab/dots.ocr: its prompts hold the signs of the image themselves, and
+    # its processor is code from the Hub.
+    "dots.ocr": Serving(
+        flags={"--chat-template-content-format": "string", "--trust-remote-code": ""}
+    ),
+    "lightonocr": Serving(),
 }
-# `model_type` in config.json, less the suffix of the mixtures of experts.
-_FAMILY_OF_TYPE = {
-    "qwen2_vl": "qwen2-vl",
-    "qwen2_5_vl": "qwen2.5-vl",
-    "qwen3_vl": "qwen3-vl",
-    "qwen3_5": "qwen3.5",
-}
+_REASONING = frozenset({"qwen3-vl-thinking"})
+"""Profiles whose models reason in any case. What they think is kept apart from what they read."""
 _MIXTURE_OF_EXPERTS = re.compile(r"-a\d+b|_moe$")
 
 
-def _model_type(directory: Path | None) -> str:
-    """`model_type` in the directory's config.json; empty when there is none to read."""
-    if directory is None:
-        return ""
-    try:
-        return str(json.loads((directory / "config.json").read_text())["model_type"])
-    except (OSError, ValueError, KeyError):
-        return ""
-
-
 def family_of_model(model: str, directory: Path | None = None) -> Family | None:
-    """The family, by the model's name, or else by the `config.json` in its directory.
+    """The family, by the model's name and its `config.json`; None if neither tells.
 
-    None if neither tells; the model is then served without any family's flags.
+    Raises `NoPicturesError` for a model that reads text alone.
     """
-    by_type = _FAMILY_OF_TYPE.get(_model_type(directory).removesuffix("_moe"), "")
-    return known_family(model) or known_family(by_type)
+    profile = profile_for(model, directory)
+    return profile.family if profile else None
 
 
-@cache
 def served_family() -> Family | None:
     """The family of the model that this server serves, under whatever name; None if unknown."""
-    settings = server_settings()
-    return family_of_model(settings.model, settings.local_model)
+    profile = served_profile()
+    return profile.family if profile else None
 
 
 def serving_of(family: Family | None) -> Serving:
@@ -77,7 +72,9 @@ def serving_of(family: Family | None) -> Serving:
     return SERVING[family.name] if family else Serving()
 
 
-def flags_of(model: str, directory: Path | None, gpus: int) -> dict[str, str]:
+def flags_of(
+    model: str, directory: Path | None, gpus: int, profile: Profile | None
+) -> dict[str, str]:
     """The vLLM flags that depend on the model, and on how many GPUs share it.
 
     Those for several GPUs are the ones of vLLM's recipes: the small vision encoder runs as a whole
@@ -85,13 +82,16 @@ def flags_of(model: str, directory: Path | None, gpus: int) -> dict[str, str]:
     GPUs, because their FP8 blocks of 128 x 128 cannot always be cut.
     """
     flags = {}
-    if serving_of(family_of_model(model, directory)).thinking:
+    serving = serving_of(profile.family if profile else None)
+    if serving.thinking:
         flags["--default-chat-template-kwargs"] = json.dumps({"enable_thinking": False})
+    if profile and profile.name in _REASONING:
+        flags["--reasoning-parser"] = "qwen3"
+    flags |= serving.flags
     if gpus > 1:
         flags["--tensor-parallel-size"] = str(gpus)
         flags["--mm-encoder-tp-mode"] = "data"
-        if _MIXTURE_OF_EXPERTS.search(model.lower()) or _MIXTURE_OF_EXPERTS.search(
-            _model_type(directory)
-        ):
+        kind = str(config_of(model, directory).get("model_type", ""))
+        if _MIXTURE_OF_EXPERTS.search(model.lower()) or _MIXTURE_OF_EXPERTS.search(kind):
             flags["--enable-expert-parallel"] = ""
     return flags

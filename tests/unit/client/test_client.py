@@ -44,9 +44,9 @@ def test_result(server: Any, ask: Any, png: bytes) -> None:
 
 def test_request(server: Any, ask: Any, png: bytes) -> None:
     ask(server.url, png, client={"api_key": "secret"})
-    (request,) = server.requests
-    assert request.path == "/v1/chat/completions"
-    assert request.headers["authorization"] == "Bearer secret"
+    models, request = server.requests
+    assert (models.path, request.path) == ("/v1/models", "/v1/chat/completions")
+    assert models.headers["authorization"] == request.headers["authorization"] == "Bearer secret"
     image = f"data:image/png;base64,{base64.b64encode(png).decode()}"
     assert request.body == {
         "model": "Qwen/Qwen3-VL-8B-Instruct",
@@ -93,7 +93,7 @@ def test_remote_url_is_passed_through(server: Any, ask: Any) -> None:
 def test_base_url_with_and_without_v1(server: Any, png: bytes, suffix: str) -> None:
     with OCRClient(server.url + suffix, model="m") as client:
         client.ocr(png)
-    assert server.requests[0].path == "/v1/chat/completions"
+    assert server.requests[-1].path == "/v1/chat/completions"
 
 
 def test_model_is_discovered_once(server: Any, png: bytes) -> None:

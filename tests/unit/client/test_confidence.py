@@ -69,6 +69,36 @@ CASES: dict[str, tuple[str, list[Token], list[tuple[str, float]]]] = {
     "nothing": ("", tokens(("<|im_end|>", 0.5)), []),
     "tokens of another text": ("abc", tokens(("xyz", 0.5)), []),
     "fewer tokens than text": ("abc def", tokens(("abc", 0.5)), []),
+    "Chinese": (
+        "合計「五」元。 12",
+        tokens(("合計", 0.9), ("「五", 0.5), ("」元", 0.8), ("。", 1), (" 12", 0.7)),
+        [("合", 0.9), ("計", 0.9), ("「五」", 0.4), ("元。", 0.8), ("12", 0.7)],
+    ),
+    "Japanese and Latin": (
+        "メールQwen3で",
+        tokens(("メー", 0.9), ("ル", 0.5), ("Qwen3", 0.8), ("で", 0.6)),
+        [("メー", 0.9), ("ル", 0.5), ("Qwen3", 0.8), ("で", 0.6)],
+    ),
+    "an undecodable byte, nothing for it": (
+        "x a\ufffdb  y",
+        tokens(("x ", 0.9), ("a", 0.5), ("", 0.5), ("b", 0.8), ("  y", 0.7)),
+        [("x", 0.9), ("a\ufffdb", 0.2), ("y", 0.7)],
+    ),
+    "an undecodable byte, as it is": (
+        "x a\ufffdb y",
+        tokens(("x ", 0.9), ("a", 0.5), (b"\xe6", 0.5), ("b", 0.8), (" y", 0.7)),
+        [("x", 0.9), ("a\ufffdb", 0.2), ("y", 0.7)],
+    ),
+    "nothing of a word could be decoded": (
+        " ".join([*"abcdefghij", "\ufffd", "k"]),
+        tokens(*((f"{letter} ", 0.9) for letter in "abcdefghij"), (b"\xe6", 0.1), (" k", 0.5)),
+        [*((letter, 0.9) for letter in "abcdefghij"), ("k", 0.5)],
+    ),
+    "reasoning before the text": (
+        "Total 5",
+        tokens(("Total? </think>", 0.1), ("Total", 0.9), (" 5", 0.8)),
+        [("Total", 0.9), ("5", 0.8)],
+    ),
 }
 
 

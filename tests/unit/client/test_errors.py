@@ -147,7 +147,7 @@ def test_no_key_is_not_called_a_wrong_one(
     server.answer(json.dumps({"error": {"message": "m", "code": code}}).encode(), status=401)
     with pytest.raises(AuthenticationError, match=words):
         ask(server.url, png, client={"api_key": key})
-    (request,) = server.requests
+    request = server.requests[-1]
     assert request.headers.get("authorization") == (f"Bearer {key}" if key else None)
 
 

@@ -162,7 +162,7 @@ ARGUMENTS: dict[str, tuple[str, tuple[Any, ...], dict[str, Any], type[OCRError]]
 def test_image(server: Any, call: Any, name: str) -> None:
     with pytest.raises(ImageError):
         call(server.url, "ocr", IMAGES[name])
-    assert server.requests == []
+    assert server.chats == []
 
 
 @pytest.mark.usefixtures("within")

@@ -50,7 +50,7 @@ def test_several_files_get_headers(run: Any, scan: pathlib.Path) -> None:
 
 def test_options(run: Any, scan: pathlib.Path, server: Any) -> None:
     run(scan, "--prompt", "Read the total.", "--api-key", "k", "--model", "m")
-    (request,) = server.requests
+    request = server.requests[-1]
     assert request.headers["authorization"] == "Bearer k"
     assert request.body["model"] == "m"
     assert request.body["messages"][0]["content"][1]["text"] == "Read the total."
@@ -168,7 +168,7 @@ def test_what_the_model_cannot_do_is_said_once(
     assert (result.exit_code, result.stdout) == (1, "")
     (line,) = result.stderr.splitlines()
     assert "(mini) was not taught 'markdown', only text" in line
-    assert server.requests == []
+    assert server.chats == []
 
 
 def test_some_pages_of_a_pdf(run: Any, scan: pathlib.Path, tmp_path: pathlib.Path) -> None:

@@ -10,50 +10,83 @@
 export const DOUBTFUL = 0.5;
 export const SURE = 0.9;
 
+// As in qwen_ocr/confidence.py: a character of Chinese or Japanese is a word of its own.
+const CHARACTER = "[\\u3040-\\u30ff\\u3400-\\u9fff\\uf900-\\ufaff\\uff66-\\uff9f\\u{20000}-\\u{3ffff}]";
+const PARTS = new RegExp(
+  `\\s+|[（「『【〈《〔]*${CHARACTER}[、。，．！？：；）」』】〉》〕ー々]*|(?:(?!${CHARACTER})\\S)+`,
+  "gu",
+);
+const SLIP = 64;
+const MOST_LOST = 0.1;
+
 /**
- * The parts of `text`, written in `tokens`. Confidences are null when the two do not agree.
+ * The parts of `text`, written in `tokens`. Confidences are null when the two do not agree, and of a
+ * word that the tokens do not spell.
  *
  * @param {string} text
  * @param {import("./chat.js").Token[]} tokens
  * @returns {Part[]}
  */
 export function partsOf(text, tokens) {
-  const encoder = new TextEncoder();
-  const parts = text.match(/\s+|\S+/g) ?? [];
-  if (!spells(tokens, encoder.encode(text))) {
-    return parts.map((part) => ({ text: part, confidence: null }));
-  }
+  const spelt = tokens.map(({ bytes }) => binary(bytes)).join("");
   const starts = [0];
   for (const token of tokens) starts.push(starts[starts.length - 1] + token.bytes.length);
+  let place = Math.max(spelt.indexOf(encoded(text)), 0);
   let first = 0;
-  let end = 0;
-  return parts.map((part) => {
-    const start = end;
-    end += encoder.encode(part).length;
-    if (/^\s/.test(part)) return { text: part, confidence: null };
+  let lost = 0;
+  const parts = (text.match(PARTS) ?? []).map((part) => {
+    const isSpace = /^\s/.test(part);
+    const span = spanOf(part, isSpace, spelt, place);
+    place = span ? span[1] : place;
+    if (isSpace) return { text: part, confidence: null };
+    if (!span) {
+      lost++;
+      return { text: part, confidence: null };
+    }
+    const [start, end] = span;
     // Past the tokens before the word, but not past one that also has the end of another word.
     while (starts[first + 1] <= start && starts[first] < start) first++;
     let logprob = 0;
     for (let i = first; i < tokens.length && starts[i] < end; i++) logprob += tokens[i].logprob;
     return { text: part, confidence: Math.exp(Math.min(logprob, 0)) };
   });
+  const words = parts.filter((part) => !/^\s/.test(part.text)).length;
+  return lost <= MOST_LOST * words ? parts : parts.map((part) => ({ ...part, confidence: null }));
 }
 
 /**
- * Whether the bytes of the tokens begin with `bytes`: tokens may go on after the text.
+ * From which byte to which a part is spelt at `place` or, for a word, near it.
  *
- * @param {import("./chat.js").Token[]} tokens
- * @param {Uint8Array} bytes
+ * @param {string} part
+ * @param {boolean} isSpace
+ * @param {string} spelt
+ * @param {number} place
+ * @returns {[number, number] | null}
  */
-function spells(tokens, bytes) {
-  let at = 0;
-  for (const token of tokens) {
-    for (const byte of token.bytes) {
-      if (at === bytes.length) return true;
-      if (byte !== bytes[at++]) return false;
-    }
+function spanOf(part, isSpace, spelt, place) {
+  const data = encoded(part);
+  if (spelt.startsWith(data, place)) return [place, place + data.length];
+  if (isSpace) return null;
+  let start = -1;
+  for (const piece of part.split("\ufffd").filter(Boolean).map(encoded)) {
+    const found = spelt.slice(place, place + piece.length + SLIP).indexOf(piece);
+    if (found < 0) return null;
+    if (start < 0) start = place + found;
+    place += found + piece.length;
   }
-  return at === bytes.length;
+  return start < 0 ? null : [start, place];
+}
+
+/** @param {string} text @returns {string} Its UTF-8, a character for each byte. */
+function encoded(text) {
+  return binary(new TextEncoder().encode(text));
+}
+
+/** @param {Uint8Array} bytes @returns {string} */
+function binary(bytes) {
+  let text = "";
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return text;
 }
 
 /**

