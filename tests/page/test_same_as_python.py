@@ -19,6 +19,8 @@ MODELS = {
     "qwen2.5-vl": "Qwen/Qwen2.5-VL-7B-Instruct",
     "qwen3-vl": "Qwen/Qwen3-VL-8B-Instruct",
     "qwen3.5": "Qwen/Qwen3.5-9B",
+    "dots.ocr": "rednote-hilab/dots.ocr",
+    "lightonocr": "lightonai/LightOnOCR-2-1B",
 }
 
 

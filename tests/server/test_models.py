@@ -86,8 +86,8 @@ def test_names_tell_the_family(model: str, family: str) -> None:
 @pytest.mark.parametrize(
     ("content", "thinking", "experts"),
     [
-        ('{"model_type": "qwen3_5"}', True, False),
-        ('{"model_type": "qwen3_5_moe"}', True, True),
+        ('{"model_type": "qwen3_5", "vision_config": {}}', True, False),
+        ('{"model_type": "qwen3_5_moe", "vision_config": {}}', True, True),
         ('{"model_type": "qwen3_vl_moe"}', False, True),
         ('{"model_type": "llava"}', False, False),
         ("{}", False, False),
