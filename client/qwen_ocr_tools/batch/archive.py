@@ -11,14 +11,11 @@ from pathlib import Path
 from qwen_ocr.errors import ConfigurationError
 from qwen_ocr_tools.batch.files import file_errors, replacement
 from qwen_ocr_tools.batch.inputs import SUFFIXES
-from qwen_ocr_tools.batch.records import Record, version, version_of
+from qwen_ocr_tools.batch.records import Record, page_of, version, version_of
+from qwen_ocr_tools.exports.texts import PAGE_BREAK
 
-PAGE_BREAK = "\f"
-"""Between pages, as `pdftotext` has it."""
-KEPT = ("file", "page", "bytes", "mtime_ns", "text", "lines", "size")
+KEPT = ("file", "page", "bytes", "mtime_ns", "text", "lines", "size", "turned", "skew")
 """What of a record is held until its document is complete."""
-
-
 TEXT_SUFFIX, PDF_SUFFIX = ".txt", ".pdf"
 
 
@@ -46,7 +43,7 @@ class Archive:
         """Raise `ConfigurationError` if what is wanted needs something that is not installed."""
         if self.pdf_folder:
             try:
-                import_module("qwen_ocr_tools.batch.searchable")
+                import_module("qwen_ocr_tools.exports.searchable")
             except ImportError as exc:
                 raise ConfigurationError(
                     f"searchable PDFs need {exc.name}: pip install 'qwen-ocr[searchable]'"
@@ -92,9 +89,9 @@ class Archive:
 def _content(path: Path, records: list[Record]) -> bytes:
     if path.suffix == PDF_SUFFIX:
         # Here, because it needs the extra `searchable`.
-        from qwen_ocr_tools.batch.searchable import searchable_pdf
+        from qwen_ocr_tools.exports.searchable import searchable_pdf
 
-        return searchable_pdf(records)
+        return searchable_pdf(records[0]["file"], [page_of(record) for record in records])
     text = PAGE_BREAK.join(record["text"] for record in records)
     return f"{text}\n".encode(errors="replace")
 
