@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 from qwen_ocr.errors import ConfigurationError
-from qwen_ocr_tools.batch.files import file_errors, replacement
+from qwen_ocr_tools.batch.files import write_file
 from qwen_ocr_tools.batch.inputs import SUFFIXES
 from qwen_ocr_tools.batch.records import Record, page_of, version, version_of
 from qwen_ocr_tools.exports.texts import PAGE_BREAK
@@ -58,7 +58,7 @@ class Archive:
         if version(document) == version_of(records[0]):
             for path in self.paths(document):
                 if not path.exists():
-                    _write(path, _content(path, records))
+                    write_file(path, _content(path, records))
 
     def paths(self, document: str) -> list[Path]:
         """All files of a document."""
@@ -79,7 +79,7 @@ class Archive:
         kept = []
         for path in self.paths(records[0]["file"]):
             if replace or not path.exists():
-                _write(path, _content(path, records))
+                write_file(path, _content(path, records))
             elif path.suffix == PDF_SUFFIX or path.read_bytes() != _content(path, records):
                 kept.append(str(path))
         if kept:
@@ -94,14 +94,6 @@ def _content(path: Path, records: list[Record]) -> bytes:
         return searchable_pdf(records[0]["file"], [page_of(record) for record in records])
     text = PAGE_BREAK.join(record["text"] for record in records)
     return f"{text}\n".encode(errors="replace")
-
-
-def _write(path: Path, data: bytes) -> None:
-    with file_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacement(path) as raw, open(raw.fileno(), "wb", closefd=False) as file:
-            file.write(data)
-        raw.close()
 
 
 def _output_path(document: str, folder: Path | None, suffix: str) -> Path:

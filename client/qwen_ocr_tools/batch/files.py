@@ -55,6 +55,18 @@ def replacement(path: Path) -> Iterator[FileIO]:
     sync_folder(path.parent)
 
 
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file, whole or not at all, in a folder that is made if it is not there.
+
+    Raises `OutputError`.
+    """
+    with file_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacement(path) as raw, open(raw.fileno(), "wb", closefd=False) as file:
+            file.write(data)
+        raw.close()
+
+
 def sync_folder(folder: Path) -> None:
     """Put the names of a folder's files on the disk, where the file system can."""
     descriptor = os.open(folder, os.O_RDONLY)

@@ -128,7 +128,7 @@ class Reader:
         file = await asyncio.to_thread(_as_file, image)
         try:
             document = await self._client.read_document(file, blocks=True)
-        except BadRequestError:  # another server, or one that takes no such image
+        except (BadRequestError, ResponseError):  # another server, or not an image for it
             return None
         (page,) = document.pages
         lines = [line for block in page.blocks for line in block.lines]

@@ -1,11 +1,11 @@
 """Documents as plain text, Markdown and JSON."""
 
-import json
 from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote
 
 from qwen_ocr.documents import Document, Page
+from qwen_ocr_tools.batch.records import encode
 
 PAGE_BREAK = "\f"
 """Between pages of plain text, as `pdftotext` has it."""
@@ -52,11 +52,13 @@ def _page(page: Page, folder: str) -> str:
 
 def json_document(document: Document, name: str) -> bytes:
     """All that is known about a document, as one object; `name` is the document's."""
-    fields = {"file": name, "pages": [page_fields(page) for page in document.pages]}
-    try:
-        return f"{json.dumps(fields, ensure_ascii=False, indent=1)}\n".encode()
-    except UnicodeEncodeError:  # file names that are not valid Unicode
-        return f"{json.dumps(fields, indent=1)}\n".encode()
+    pages = [page_fields(page) for page in document.pages]
+    return encode({"file": name, "pages": pages})
+
+
+def json_line(page: Page, name: str) -> bytes:
+    """The same of one page of a document."""
+    return encode({"file": name, **page_fields(page)})
 
 
 def page_fields(page: Page) -> dict[str, Any]:
