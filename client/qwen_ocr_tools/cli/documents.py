@@ -59,7 +59,7 @@ async def read_documents(client: AsyncOCRClient, names: Sequence[str], spec: Doc
         async with client:
             return await _print_all(_Reader(client, spec, complain), names)
     targets = find_targets(names, spec.form, spec.output)
-    with Progress(Tally(len(targets))) as progress:
+    with Progress(Tally()) as progress:
         async with client:
             return await _write_all(_Reader(client, spec, progress.say), targets, progress)
 
@@ -174,8 +174,6 @@ async def _write_all(reader: _Reader, targets: dict[str, Path], progress: Progre
         async with gate:
             with _failures(reader, name):
                 await _write(reader, name, target, progress)
-        progress.tally.opened += 1
-        progress.update()
 
     tasks = [asyncio.create_task(write(name, target)) for name, target in targets.items()]
     try:
