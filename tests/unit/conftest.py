@@ -124,9 +124,8 @@ class FakeServer:
     def answer_documents(self, *pages: object, **faults: Any) -> None:
         """Answer every request about a document with these pages, or with a fault."""
         last = {"model": MODEL, "usage_info": {"pages_processed": len(pages)}}
-        self.documents = Answer(
-            body=b"" if faults else events(*pages, last), content_type="text/event-stream", **faults
-        )
+        whole = Answer(body=events(*pages, last), content_type="text/event-stream")
+        self.documents = Answer(**faults) if faults else whole
 
     def answer_first(self, body: bytes, **faults: Any) -> None:
         """Answer the next chat request like this, and the ones after it as before."""

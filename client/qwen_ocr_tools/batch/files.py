@@ -18,6 +18,7 @@ _ADVICE = {
     errno.EROFS: "the file system is read-only",
     errno.ENOENT: "no such folder",
     errno.EISDIR: "a folder, not a file",
+    errno.EEXIST: "a file stands where a folder should be",
     errno.ENOTDIR: "a file stands where a folder should be",
 }
 

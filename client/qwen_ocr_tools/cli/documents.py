@@ -181,6 +181,7 @@ async def _write_all(reader: _Reader, targets: dict[str, Path], progress: Progre
     finally:
         for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
     return reader.complete
 
 
@@ -199,7 +200,8 @@ async def _write(reader: _Reader, name: str, target: Path, progress: Progress) -
         progress.update()
     document, folder = Document(tuple(pages)), figures_folder(target)
     data = await asyncio.to_thread(content, document, form, original, folder.name)
-    for file, picture in figure_files(document).items():
+    pictures = figure_files(document) if form == "markdown" else {}
+    for file, picture in pictures.items():
         await asyncio.to_thread(write_file, folder / file, picture)
     await asyncio.to_thread(write_file, target, data)
 

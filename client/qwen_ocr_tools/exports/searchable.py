@@ -143,7 +143,16 @@ def _add_text(pdf: Pdf, target: pikepdf.Page, page: Page, font: InvisibleFont) -
         width, height = height, width
     across, down = displayed_size(page)
     place = Matrix(to_displayed(page)) @ Matrix(width / across, 0, 0, -height / down, 0, height)
-    text = [b"%.6f %.6f %.6f %.6f %.6f %.6f cm BT 3 Tr" % place.shorthand]
+    text = _form(pdf, _drawn(page, font), (page.width, page.height), "Font", font.reference)
+    # The turn is around the text and not in it: PDFium leaves out upright text without ink.
+    drawing = b"%.6f %.6f %.6f %.6f %.6f %.6f cm /F Do" % place.shorthand
+    layer = _form(pdf, drawing, (width, height), "XObject", text)
+    target.add_overlay(layer, pikepdf.Rectangle(left, bottom, right, top))
+
+
+def _drawn(page: Page, font: InvisibleFont) -> bytes:
+    """The text as operators of a content stream."""
+    text = [b"BT 3 Tr"]
     for piece in _pieces(page):
         size = piece.bottom - piece.top
         natural = len(piece.text.rstrip()) * size * ADVANCE / 1000
@@ -155,13 +164,19 @@ def _add_text(pdf: Pdf, target: pikepdf.Page, page: Page, font: InvisibleFont) -
             b"/F %.3f Tf %.3f Tz 1 0 0 -1 %.3f %.3f Tm %s Tj"
             % (size, stretch, piece.left, piece.bottom, font.encode(piece.text))
         )
-    text.append(b"ET")
+    return b"\n".join([*text, b"ET"])
+
+
+def _form(
+    pdf: Pdf, content: bytes, size: tuple[float, float], kind: str, resource: pikepdf.Object
+) -> pikepdf.Object:
+    """Content that uses one resource, which it calls F (ISO 32000-1, 8.10)."""
     form = Stream(
         pdf,
-        b"\n".join(text),
+        content,
         Type=Name.XObject,
         Subtype=Name.Form,
-        BBox=Array([0, 0, width, height]),
-        Resources=Dictionary(Font=Dictionary(F=font.reference)),
+        BBox=Array([0, 0, *size]),
+        Resources=Dictionary({f"/{kind}": Dictionary(F=resource)}),
     )
-    target.add_overlay(pdf.make_indirect(form), pikepdf.Rectangle(left, bottom, right, top))
+    return pdf.make_indirect(form)

@@ -17,9 +17,9 @@ def plain_text(document: Document) -> bytes:
 
 
 def markdown(document: Document, folder: str) -> bytes:
-    """The Markdown of all pages, whose pictures are in a folder beside it, see `figure_files`.
+    """The Markdown of all pages. A page that could not be read is a comment.
 
-    A page that could not be read is a comment.
+    Its pictures are in `folder` beside it, see `figure_files`; links stay as they are without one.
     """
     return _encoded("\n\n".join(filter(None, (_page(page, folder) for page in document.pages))))
 
@@ -44,7 +44,7 @@ def _page(page: Page, folder: str) -> str:
         return f"<!-- page {page.number} could not be read -->"
     text = page.markdown
     for place, figure in enumerate(page.figures, 1):
-        if figure.data:
+        if figure.data and folder:
             target = f"{quote(folder)}/{figure_name(page, place)}"
             text = text.replace(f"]({figure.id})", f"]({target})")
     return text
