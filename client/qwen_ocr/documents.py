@@ -35,7 +35,18 @@ class Block:
     markdown: str
     box: Box
     lines: tuple[Line, ...] = ()
-    """In reading order; none where the model reads a page as a whole."""
+    """In reading order; where the model reads a page as a whole, one with all of its text."""
+
+    @property
+    def rows(self) -> tuple[tuple[Line, ...], ...]:
+        """The lines, with those together that stand side by side: parts of a long line, cells."""
+        rows: list[tuple[Line, ...]] = []
+        for line in self.lines:
+            if rows and _beside(rows[-1][-1].box, line.box):
+                rows[-1] += (line,)
+            else:
+                rows.append((line,))
+        return tuple(rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +92,12 @@ class Page:
 
     @property
     def text(self) -> str:
-        """The lines of all blocks, with an empty line between blocks; Markdown without blocks."""
-        parts = ("\n".join(line.text for line in block.lines) for block in self.blocks)
-        return "\n\n".join(filter(None, parts)) or self.markdown
+        """The rows of all blocks, with an empty line between blocks; Markdown without blocks."""
+        parts = (
+            "\n".join(" ".join(line.text for line in row) for row in block.rows)
+            for block in self.blocks
+        )
+        return _joined(parts) or self.markdown
 
     def __str__(self) -> str:
         return self.markdown
@@ -117,6 +131,12 @@ class Document:
 
     def __str__(self) -> str:
         return self.markdown
+
+
+def _beside(left: Box, right: Box) -> bool:
+    """Whether the second box stands right of the first one and at the same height."""
+    shared = min(left[3], right[3]) - max(left[1], right[1])
+    return right[0] >= left[2] and 2 * shared > min(left[3] - left[1], right[3] - right[1])
 
 
 def _joined(texts: Iterable[str]) -> str:

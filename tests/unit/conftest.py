@@ -87,13 +87,15 @@ class FakeServer:
     """A fake, for the faults that a real server cannot be made to show on demand.
 
     It answers every chat request with the next of `answers` (the last one over and over) and
-    `/v1/models` with `models`, `/health` with `health`, and keeps what it was sent in `requests`.
+    `/v1/models` with `models`, `/health` with `health`, `/v1/ocr` with `documents` if that is set,
+    and keeps what it was sent in `requests`.
     What a healthy server does is tested against a real one, elsewhere.
     """
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
         self.answers = [Answer(body=completion(), headers={"x-request-id": "req-1"})]
+        self.documents: Answer | None = None
         self.health = Answer(status=404)
         self.models = Answer(body=json.dumps({"data": [{"id": MODEL}]}).encode())
         self.released = threading.Event()
@@ -119,6 +121,12 @@ class FakeServer:
         """Answer every chat request like this."""
         self.answers = [Answer(body=body, **faults)]
 
+    def answer_documents(self, *pages: object, **faults: Any) -> None:
+        """Answer every request about a document with these pages, or with a fault."""
+        last = {"model": MODEL, "usage_info": {"pages_processed": len(pages)}}
+        whole = Answer(body=events(*pages, last), content_type="text/event-stream")
+        self.documents = Answer(**faults) if faults else whole
+
     def answer_first(self, body: bytes, **faults: Any) -> None:
         """Answer the next chat request like this, and the ones after it as before."""
         self.answers.insert(0, Answer(body=body, **faults))
@@ -133,6 +141,8 @@ class FakeServer:
             answer = self.models
         elif handler.path == "/health":
             answer = self.health
+        elif handler.path == "/v1/ocr" and self.documents:
+            answer = self.documents
         else:
             answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         self.released.wait(answer.delay)

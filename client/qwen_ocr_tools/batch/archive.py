@@ -9,16 +9,13 @@ from importlib import import_module
 from pathlib import Path
 
 from qwen_ocr.errors import ConfigurationError
-from qwen_ocr_tools.batch.files import file_errors, replacement
+from qwen_ocr_tools.batch.files import write_file
 from qwen_ocr_tools.batch.inputs import SUFFIXES
-from qwen_ocr_tools.batch.records import Record, version, version_of
+from qwen_ocr_tools.batch.records import Record, page_of, version, version_of
+from qwen_ocr_tools.exports.texts import PAGE_BREAK
 
-PAGE_BREAK = "\f"
-"""Between pages, as `pdftotext` has it."""
-KEPT = ("file", "page", "bytes", "mtime_ns", "text", "lines", "size")
+KEPT = ("file", "page", "bytes", "mtime_ns", "text", "lines", "size", "turned", "skew")
 """What of a record is held until its document is complete."""
-
-
 TEXT_SUFFIX, PDF_SUFFIX = ".txt", ".pdf"
 
 
@@ -46,7 +43,7 @@ class Archive:
         """Raise `ConfigurationError` if what is wanted needs something that is not installed."""
         if self.pdf_folder:
             try:
-                import_module("qwen_ocr_tools.batch.searchable")
+                import_module("qwen_ocr_tools.exports.searchable")
             except ImportError as exc:
                 raise ConfigurationError(
                     f"searchable PDFs need {exc.name}: pip install 'qwen-ocr[searchable]'"
@@ -61,7 +58,7 @@ class Archive:
         if version(document) == version_of(records[0]):
             for path in self.paths(document):
                 if not path.exists():
-                    _write(path, _content(path, records))
+                    write_file(path, _content(path, records))
 
     def paths(self, document: str) -> list[Path]:
         """All files of a document."""
@@ -82,7 +79,7 @@ class Archive:
         kept = []
         for path in self.paths(records[0]["file"]):
             if replace or not path.exists():
-                _write(path, _content(path, records))
+                write_file(path, _content(path, records))
             elif path.suffix == PDF_SUFFIX or path.read_bytes() != _content(path, records):
                 kept.append(str(path))
         if kept:
@@ -92,19 +89,11 @@ class Archive:
 def _content(path: Path, records: list[Record]) -> bytes:
     if path.suffix == PDF_SUFFIX:
         # Here, because it needs the extra `searchable`.
-        from qwen_ocr_tools.batch.searchable import searchable_pdf
+        from qwen_ocr_tools.exports.searchable import searchable_pdf
 
-        return searchable_pdf(records)
+        return searchable_pdf(records[0]["file"], [page_of(record) for record in records])
     text = PAGE_BREAK.join(record["text"] for record in records)
     return f"{text}\n".encode(errors="replace")
-
-
-def _write(path: Path, data: bytes) -> None:
-    with file_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacement(path) as raw, open(raw.fileno(), "wb", closefd=False) as file:
-            file.write(data)
-        raw.close()
 
 
 def _output_path(document: str, folder: Path | None, suffix: str) -> Path:

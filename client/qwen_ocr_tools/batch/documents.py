@@ -12,7 +12,7 @@ from typing import Literal, Self
 from PIL import Image
 
 from qwen_ocr.errors import ImageError, OCRError, PDFError
-from qwen_ocr.images import ImageInput, check_size
+from qwen_ocr.images import check_size
 from qwen_ocr.pdf import DEFAULT_DPI, PDF
 from qwen_ocr.sources import PDF_MARK_WITHIN, Source, image_errors, is_pdf, read_bytes
 
@@ -20,6 +20,8 @@ TIFF_MARKS = (b"II*\0", b"MM\0*")
 REMOTE = ("http://", "https://")
 
 Kind = Literal["image", "pdf", "tiff"]
+PageImage = Source | Image.Image
+"""A page as a client takes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ class PageImages:
         self._document: SourceDocument | None = None
         self._pdf: PDF | None = None
 
-    async def get(self, page: Page) -> ImageInput:
+    async def get(self, page: Page) -> PageImage:
         """What a client takes for this page. Raises `ImageError` or `PDFError`."""
         document = page.document
         if document.error:

@@ -18,6 +18,7 @@ _ADVICE = {
     errno.EROFS: "the file system is read-only",
     errno.ENOENT: "no such folder",
     errno.EISDIR: "a folder, not a file",
+    errno.EEXIST: "a file stands where a folder should be",
     errno.ENOTDIR: "a file stands where a folder should be",
 }
 
@@ -53,6 +54,18 @@ def replacement(path: Path) -> Iterator[FileIO]:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file, whole or not at all, in a folder that is made if it is not there.
+
+    Raises `OutputError`.
+    """
+    with file_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacement(path) as raw, open(raw.fileno(), "wb", closefd=False) as file:
+            file.write(data)
+        raw.close()
 
 
 def sync_folder(folder: Path) -> None:

@@ -3,11 +3,16 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any, Protocol
 
+from PIL import Image
+
 from qwen_ocr.async_client import AsyncOCRClient
+from qwen_ocr.documents import Line
 from qwen_ocr.errors import (
     AuthenticationError,
+    BadRequestError,
     ConfigurationError,
     NotFoundError,
     OCRConnectionError,
@@ -19,11 +24,12 @@ from qwen_ocr.errors import (
     TruncatedError,
     UnsupportedTaskError,
 )
-from qwen_ocr.images import ImageInput, known_size, load_image
+from qwen_ocr.images import known_size, load_image
 from qwen_ocr.options import ReadOptions
 from qwen_ocr.results import OCRResult, TextBox
 from qwen_ocr.settings import ClientSettings
-from qwen_ocr_tools.batch.documents import Page, PageImages
+from qwen_ocr.sources import Source
+from qwen_ocr_tools.batch.documents import Page, PageImage, PageImages
 from qwen_ocr_tools.batch.server import check_any
 
 NOT_THE_PAGE = (
@@ -42,9 +48,12 @@ PERHAPS_THE_SERVER = (OCRConnectionError, OverloadedError, ServerError)
 class Layout:
     """Where the lines of a page are."""
 
-    lines: list[TextBox]
+    lines: Sequence[TextBox | Line]
     size: tuple[int, int]
     """Width and height of the image that the boxes are measured in, in pixels."""
+    turned: int = 0
+    """Degrees by which that image was turned before, see `qwen_ocr.Page`."""
+    skew: float = 0.0
 
 
 @dataclass(slots=True)
@@ -104,13 +113,35 @@ class Reader:
             job.layout = await self._find_lines(image)
         return result
 
-    async def _find_lines(self, image: ImageInput) -> Layout | None:
+    async def _find_lines(self, image: PageImage) -> Layout | None:
         try:
             lines = await self._client.locate(image)
-        except (SchemaError, TruncatedError, UnsupportedTaskError):
+        except UnsupportedTaskError:
+            return await self._ask_for_blocks(image)
+        except (SchemaError, TruncatedError):
             return None
         size = await asyncio.to_thread(lambda: known_size(load_image(image)).size)
         return Layout(lines, size)
+
+    async def _ask_for_blocks(self, image: PageImage) -> Layout | None:
+        """The lines that our server finds for models that do not; None where there are none."""
+        file = await asyncio.to_thread(_as_file, image)
+        try:
+            document = await self._client.read_document(file, blocks=True)
+        except (BadRequestError, ResponseError):  # another server, or not an image for it
+            return None
+        (page,) = document.pages
+        lines = [line for block in page.blocks for line in block.lines]
+        return Layout(lines, (page.width, page.height), page.turned, page.skew) if lines else None
+
+
+def _as_file(image: PageImage) -> Source:
+    """The file that an image is, or one made of it."""
+    if not isinstance(image, Image.Image):
+        return image
+    buffer = BytesIO()
+    image.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
 
 
 async def check_servers(error: OCRError, servers: Sequence[ClientSettings]) -> None:

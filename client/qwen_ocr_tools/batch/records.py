@@ -6,22 +6,24 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from qwen_ocr.documents import Block, Line, Page
 from qwen_ocr.errors import LowConfidenceError, OCRError, TruncatedError
 from qwen_ocr.results import OCRResult
-from qwen_ocr_tools.batch.documents import Page
+from qwen_ocr_tools.batch import documents
 from qwen_ocr_tools.batch.reading import Layout
 
 Record = dict[str, Any]
 """What a line holds: `file` (absolute path), `page` and `pages` (from 1), `bytes` and `mtime_ns` of
 the file, `prompt`, and either `text` with the fields of `OCRResult`, or `error` and its `message`
 (with the `partial` text and its `confidence` and `warnings`, if there is some). Where lines of text
-were located, `lines` has them with their boxes and `size` the width and height that these are
-measured in, in pixels."""
+were located, `lines` has them with their boxes, `size` the width and height that these are
+measured in, in pixels, and `turned` and `skew` how that image was turned, see `qwen_ocr.Page`."""
 
 Version = tuple[int, int]
 """A file's size in bytes and the time of its last change in ns; zeros where that is not known."""
 
 FIRST_FIELD = "file"
+_NO_SIZE = 1000
 DIGEST_SIZE = 16
 """Bytes: a chance of 1 in 10²⁶ that two of a million pages are taken for one."""
 
@@ -61,7 +63,7 @@ def version_of(record: Record) -> Version:
     return record["bytes"], record["mtime_ns"]
 
 
-def describe(page: Page, file_version: Version, prompt: str) -> Record:
+def describe(page: documents.Page, file_version: Version, prompt: str) -> Record:
     """The part of a record that is known before the page is read."""
     size, changed = file_version
     return {
@@ -86,6 +88,27 @@ def fields_of(result: OCRResult) -> dict[str, Any]:
     if not result.words:
         del fields["words"]
     return fields
+
+
+def page_of(record: Record) -> Page:
+    """The page of a record that has a text. Where no line was located, its size is not its own."""
+    number, text = record["page"], record["text"]
+    located = record.get("lines")
+    if not located:
+        return Page(number, text, _NO_SIZE, _NO_SIZE)
+    width, height = record["size"]
+    lines = tuple(
+        Line(
+            line["text"],
+            tuple(line["box"]),
+            tuple(map(tuple, line.get("words", ()))),
+            tuple(line.get("confidence", ())),
+        )
+        for line in located
+    )
+    block = Block("text", text, (0, 0, width, height), lines)
+    turned, skew = record.get("turned", 0), record.get("skew", 0.0)
+    return Page(number, text, width, height, blocks=(block,), turned=turned, skew=skew)
 
 
 def failed(description: Record, error: OCRError) -> Record:

@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from collections.abc import Mapping
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
@@ -24,6 +23,7 @@ from qwen_ocr_tools.cli.common import (
     TaskName,
     exit_codes,
     prompt_of,
+    refuse_options,
 )
 
 
@@ -134,7 +134,9 @@ def batch(
         sys.stdin.reconfigure(errors="surrogateescape")  # file names can be any bytes
     with exit_codes():
         if ray:
-            _refuse("--ray", beside | {"--write-requests": requests, "--read-answers": answers})
+            refuse_options(
+                "--ray", beside | {"--write-requests": requests, "--read-answers": answers}
+            )
             import qwen_ocr_tools.batch.ray_batch  # noqa: F401 - says what is not installed
         elif workers:
             raise ConfigurationError("--workers has no meaning without --ray: leave it out")
@@ -152,7 +154,7 @@ def batch(
         ]
         if requests is not None:
             other = {"--retry-failed": retry_failed, "--output": output, "--read-answers": answers}
-            _refuse("--write-requests", beside | fleet | other)
+            refuse_options("--write-requests", beside | fleet | other)
             complete = asyncio.run(
                 write_requests(RequestsSpec(files, requests, question, options, servers[0], dpi))
             )
@@ -160,7 +162,7 @@ def batch(
             raise ConfigurationError("--output: say which file the lines are to go into")
         else:
             if answers is not None:
-                _refuse("--read-answers", fleet)
+                refuse_options("--read-answers", fleet)
             complete = asyncio.run(
                 run_batch(
                     BatchSpec(
@@ -180,10 +182,3 @@ def batch(
                 )
             )
     raise typer.Exit(0 if complete else 1)
-
-
-def _refuse(option: str, others: Mapping[str, object]) -> None:
-    """Raise `ConfigurationError` for the first of the others that is set."""
-    for other, value in others.items():
-        if value:
-            raise ConfigurationError(f"{other} has no meaning with {option}: leave it out")

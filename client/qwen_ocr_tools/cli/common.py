@@ -1,6 +1,6 @@
 """What the commands share: options, and how a failure is told."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Literal
 
@@ -49,6 +49,13 @@ def prompt_of(prompt: str | None, task: str | None, default: str = DEFAULT_PROMP
     if task is not None:
         return Task[task.upper()]
     return default if prompt is None else prompt
+
+
+def refuse_options(why: str, others: Mapping[str, object]) -> None:
+    """Raise `ConfigurationError` for the first of the others that is set."""
+    for other, value in others.items():
+        if value:
+            raise ConfigurationError(f"{other} has no meaning with {why}: leave it out")
 
 
 def complain(message: str) -> None:

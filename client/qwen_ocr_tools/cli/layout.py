@@ -3,18 +3,17 @@
 import re
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import typer
 
 from qwen_ocr.confidence import WARNINGS
 from qwen_ocr.results import OCRResult
 from qwen_ocr_tools.cli.common import complain
+from qwen_ocr_tools.exports.formats import Format
 
 if TYPE_CHECKING:
     from qwen_ocr_tools.batch.documents import Page
-
-Format = Literal["text", "json", "markdown"]
 
 DOUBTFUL = 0.5
 """A word that the model itself holds to be wrong more likely than right."""
@@ -27,6 +26,7 @@ class Printer:
     """Prints pages to stdout as they come."""
 
     form: Format
+    """`text`, `json` or `markdown`."""
     confidence: bool
     """Confidences were asked for: doubtful words are marked; JSON has the numbers instead."""
     several: bool

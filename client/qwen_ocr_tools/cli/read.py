@@ -11,7 +11,7 @@ import typer
 
 from qwen_ocr.errors import ConfigurationError, UnsupportedTaskError
 from qwen_ocr.options import ReadOptions
-from qwen_ocr.prompts import DEFAULT_PROMPT, Task, check_prompt
+from qwen_ocr.prompts import check_prompt
 from qwen_ocr_tools.cli.common import (
     AllowTruncated,
     ApiKey,
@@ -25,8 +25,10 @@ from qwen_ocr_tools.cli.common import (
     complain,
     exit_codes,
     prompt_of,
+    refuse_options,
 )
-from qwen_ocr_tools.cli.layout import Format, Printer
+from qwen_ocr_tools.cli.layout import Printer
+from qwen_ocr_tools.exports.formats import Format
 
 if TYPE_CHECKING:
     from qwen_ocr.async_client import AsyncOCRClient
@@ -42,12 +44,24 @@ def read(
     ],
     prompt: Prompt = None,
     task: TaskName = None,
-    output_format: Annotated[
+    form: Annotated[
         Format,
         typer.Option(
-            "--format", help="Plain text, a line of JSON a page, or Markdown, if the model can."
+            "--format",
+            help="With boxes: json, hocr, alto, and pdf, which looks like the scan and can be "
+            "searched.",
         ),
     ] = "text",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="A folder for a file of each document, or the file of one. A file that is there "
+            "stays, and its document counts as failed.",
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
     confidence: Annotated[
         bool,
         typer.Option(
@@ -58,6 +72,13 @@ def read(
     pages: Annotated[
         str | None, typer.Option(help="Pages of PDFs, such as 1-3,7,12-; all if unset.")
     ] = None,
+    password: Annotated[str | None, typer.Option(help="Of encrypted PDFs.")] = None,
+    text_layer: Annotated[
+        bool,
+        typer.Option(
+            "--text-layer", help="Take the text of pages that a program has made from the PDF."
+        ),
+    ] = False,
     dpi: Dpi = None,
     max_image_tokens: Annotated[
         int | None,
@@ -69,33 +90,72 @@ def read(
     api_key: ApiKey = None,
     model: ModelName = None,
 ) -> None:
-    """Print the text of images and PDFs.
+    """Read images and PDFs, and print their text or write a file of each.
 
-    Several pages are printed under a header each, as `head` does with files. A page that fails is
-    reported on stderr, and the others are still read; so is one that the model is not sure of, or
-    has found no text on.
+    Text and JSON on standard output come from the model as it answers --prompt or --task; several
+    pages are printed under a header each, as `head` does with files. All other formats, -o,
+    --password and --text-layer are about documents: the server turns their pages upright and finds
+    what stands where. Pictures of a page go into a folder beside its Markdown file.
+
+    A page that fails is reported on stderr, and the others are still read; so is one that the model
+    is not sure of, or has found no text on.
     """
     # Here, so that --help does not wait for the SDK.
     from qwen_ocr.async_client import AsyncOCRClient
 
     with exit_codes():
-        default = Task.MARKDOWN if output_format == "markdown" else DEFAULT_PROMPT
-        words = prompt_of(prompt, task, default)
+        as_documents = {
+            f"--format {form}": form not in ("text", "json", "markdown"),
+            "-o": output,
+            "--password": password,
+            "--text-layer": text_layer,
+        }
+        by_prompt = {"--prompt": prompt is not None, "--task": task}
+        for option, value in by_prompt.items():
+            if value:
+                refuse_options(option, as_documents | {"--force": force})
+        chosen = next((option for option, value in as_documents.items() if value), None)
+        if form == "markdown" and not any(by_prompt.values()):
+            chosen = "--format markdown without --task markdown"
+        words = prompt_of(prompt, task)
         check_prompt(words)
         for name in files:
             _refuse_folder(name)
-        options = ReadOptions(
-            max_tokens=max_tokens,
-            confidence=confidence,
-            min_confidence=min_confidence,
-            allow_truncated=allow_truncated,
-        )
         client = AsyncOCRClient(
             base_url, api_key=api_key, model=model, max_image_tokens=max_image_tokens
         )
-        printer = Printer(output_format, confidence, several=len(files) > 1)
-        jobs = _pages(files, pages)
-        complete = asyncio.run(_read_all(client, jobs, words, options, dpi, printer))
+        if chosen:
+            from qwen_ocr_tools.cli.documents import DocumentSpec, read_documents
+
+            of_prompts: dict[str, object] = {
+                "--confidence": confidence,
+                "--dpi": dpi,
+                "--max-image-tokens": max_image_tokens,
+                "--max-tokens": max_tokens,
+                "--allow-truncated": allow_truncated,
+            }
+            refuse_options(chosen, of_prompts)
+            spec = DocumentSpec(
+                form,
+                output,
+                force,
+                pages,
+                password,
+                "prefer" if text_layer else "never",
+                min_confidence,
+            )
+            complete = asyncio.run(read_documents(client, files, spec))
+        else:
+            refuse_options("standard output", {"--force": force})
+            options = ReadOptions(
+                max_tokens=max_tokens,
+                confidence=confidence,
+                min_confidence=min_confidence,
+                allow_truncated=allow_truncated,
+            )
+            printer = Printer(form, confidence, several=len(files) > 1)
+            jobs = _pages(files, pages)
+            complete = asyncio.run(_read_all(client, jobs, words, options, dpi, printer))
     raise typer.Exit(0 if complete else 1)
 
 

@@ -35,6 +35,7 @@ def run(server: Any, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("QWEN_OCR_BASE_URL", server.url)
     monkeypatch.setenv("QWEN_OCR_MAX_RETRIES", "0")
     monkeypatch.setenv("QWEN_OCR_SERVED_MODEL_NAME", "mini")
+    server.answer_documents(status=404)  # a server that is not ours
     return lambda *args: CliRunner().invoke(
         app, ["batch", "scans", "-o", "out.jsonl", "--concurrency", "1", *map(str, args)]
     )
@@ -194,7 +195,7 @@ def test_no_place_for_them(run: Run, scans: Path) -> None:
 
 
 def test_without_the_extra(run: Run, scans: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "qwen_ocr_tools.batch.searchable", raising=False)
+    monkeypatch.delitem(sys.modules, "qwen_ocr_tools.exports.searchable", raising=False)
     monkeypatch.setitem(sys.modules, "pikepdf", None)  # as if it were not installed
     result = run("--searchable-pdf", "pdf")
     assert result.exit_code == 2

@@ -160,11 +160,8 @@ def test_a_folder_is_for_batch(run: Any, scan: pathlib.Path, server: Any) -> Non
     assert server.requests == []
 
 
-@pytest.mark.parametrize("options", [["--task", "markdown"], ["--format", "markdown"]])
-def test_what_the_model_cannot_do_is_said_once(
-    run: Any, scan: pathlib.Path, server: Any, options: list[str]
-) -> None:
-    result = run(scan, scan, *options, "--model", "mini")
+def test_what_the_model_cannot_do_is_said_once(run: Any, scan: pathlib.Path, server: Any) -> None:
+    result = run(scan, scan, "--task", "markdown", "--model", "mini")
     assert (result.exit_code, result.stdout) == (1, "")
     (line,) = result.stderr.splitlines()
     assert "(mini) was not taught 'markdown', only text" in line
@@ -263,7 +260,7 @@ def test_json_lines(run: Any, scan: pathlib.Path, server: Any, answered: Any) ->
 
 
 def test_markdown(run: Any, scan: pathlib.Path, server: Any) -> None:
-    result = run(scan, scan, "--format", "markdown")
+    result = run(scan, scan, "--format", "markdown", "--task", "markdown")
     assert result.stdout == f"## {scan}\n\nTOTAL 12.50\n\n## {scan}\n\nTOTAL 12.50\n"
     assert server.chats[0]["messages"][0]["content"][1]["text"] == Task.MARKDOWN
     run(scan, "--format", "markdown", "--prompt", "Read the total.")

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image, ImageChops, ImageDraw
 
 from qwen_ocr import PDFError
-from qwen_ocr_tools.batch.searchable import searchable_pdf
+from qwen_ocr_tools.batch.records import page_of
+from qwen_ocr_tools.exports import searchable
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "receipt.pdf"
 TEXT = "Café 12,50 €\nСчёт № 7\n請求書 合計\nमूल्य 𝟙𝟚 🧾\n<b>(a\\b)</b>"
@@ -18,6 +19,11 @@ TEXT = "Café 12,50 €\nСчёт № 7\n請求書 合計\nमूल्य 𝟙�
 
 def record(path: Path, **fields: Any) -> dict[str, Any]:
     return {"file": str(path), "page": 1, "text": TEXT} | fields
+
+
+def searchable_pdf(records: list[dict[str, Any]]) -> bytes:
+    """The PDF of the file that these records are about."""
+    return searchable.searchable_pdf(records[0]["file"], [page_of(each) for each in records])
 
 
 def mark(path: Path, size: tuple[int, int] = (400, 300), **save: Any) -> Path:

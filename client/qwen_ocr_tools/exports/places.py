@@ -1,0 +1,123 @@
+"""Where the text of a page stands, word by word, and on the page as it is displayed.
+
+A server turns a page upright and makes it level before it reads it, and its boxes are of that page.
+Files that stand beside the document need boxes of the page that people see.
+"""
+
+from collections.abc import Iterator
+from itertools import accumulate
+from math import cos, radians, sin
+from typing import NamedTuple
+
+from qwen_ocr.documents import Block, Box, Line, Page
+
+Matrix = tuple[float, float, float, float, float, float]
+"""a, b, c, d, e, f as PDF writes them: (x, y) becomes (ax + cy + e, bx + dy + f)."""
+
+
+class PlacedWord(NamedTuple):
+    """A word of a row."""
+
+    text: str
+    box: Box | None
+    """None where nothing is known but the row's box."""
+    confidence: float | None
+
+
+class PlacedRow(NamedTuple):
+    """A line of text from its left to its right end, with one word at least."""
+
+    box: Box
+    """Around it; several rows have the same one where nothing more is known."""
+    words: tuple[PlacedWord, ...]
+
+
+def blocks_of(page: Page) -> tuple[Block, ...]:
+    """The blocks of a page; all of its text as one where the server sent none."""
+    if page.blocks or not page.markdown:
+        return page.blocks
+    return (Block("text", page.markdown, (0, 0, page.width, page.height)),)
+
+
+def rows_of(block: Block) -> Iterator[PlacedRow]:
+    """The rows of a block that have words, from its top."""
+    if not block.lines and block.kind != "image":
+        yield from _spread(Line(block.markdown, block.box))
+    for row in block.rows:
+        if "\n" in row[0].text.strip():
+            yield from _spread(row[0])
+        elif words := tuple(word for line in row for word in words_of(line)):
+            yield PlacedRow(around([line.box for line in row]), words)
+
+
+def _spread(line: Line) -> Iterator[PlacedRow]:
+    """The rows of a text that stand somewhere in its box."""
+    for text in line.text.splitlines():
+        if words := tuple(PlacedWord(word, None, None) for word in text.split()):
+            yield PlacedRow(line.box, words)
+
+
+def words_of(line: Line) -> Iterator[PlacedWord]:
+    """The words of a line with their boxes.
+
+    Where white space in the picture does not divide the line into as many words as its text has,
+    each takes the part of the line that it has of the characters.
+    """
+    texts = line.text.split()
+    left, top, right, bottom = line.box
+    edges = list(line.words)
+    if len(edges) != len(texts):
+        width = (right - left) / max(sum(map(len, texts)) + len(texts) - 1, 1)
+        ends = accumulate(len(text) + 1 for text in texts)
+        edges = [
+            (round(left + width * (end - 1 - len(text))), round(left + width * (end - 1)))
+            for text, end in zip(texts, ends, strict=True)
+        ]
+    known = len(line.confidence) == len(texts)
+    confidences = line.confidence if known else (None,) * len(texts)
+    for text, (start, end), confidence in zip(texts, edges, confidences, strict=True):
+        yield PlacedWord(text, (start, top, end, bottom), confidence)
+
+
+def around(boxes: list[Box]) -> Box:
+    """The box around some boxes, of which there is at least one."""
+    lefts, tops, rights, bottoms = zip(*boxes, strict=True)
+    return min(lefts), min(tops), max(rights), max(bottoms)
+
+
+def displayed_size(page: Page) -> tuple[int, int]:
+    """Width and height in pixels of the page before it was turned."""
+    return (page.height, page.width) if page.turned % 180 else (page.width, page.height)
+
+
+def to_displayed(page: Page) -> Matrix:
+    """From pixels of the page as it was read to pixels of the page as it is displayed.
+
+    The server turned it around its middle, counter-clockwise; this turns it back.
+    """
+    angle = radians(page.turned + page.skew)
+    a, b = cos(angle), sin(angle)
+    width, height = displayed_size(page)
+    x, y = page.width / 2, page.height / 2
+    return a, b, -b, a, width / 2 - a * x + b * y, height / 2 - b * x - a * y
+
+
+def displayed_box(box: Box, page: Page) -> Box:
+    """The box around where a box of the page stands on the page as it is displayed."""
+    a, b, c, d, e, f = to_displayed(page)
+    left, top, right, bottom = box
+    corners = [(x, y) for x in (left, right) for y in (top, bottom)]
+    across = [a * x + c * y + e for x, y in corners]
+    down = [b * x + d * y + f for x, y in corners]
+    width, height = displayed_size(page)
+    return (
+        max(0, round(min(across))),
+        max(0, round(min(down))),
+        min(width, round(max(across))),
+        min(height, round(max(down))),
+    )
+
+
+def text_angle(page: Page) -> float:
+    """Degrees, counter-clockwise, by which text on the displayed page is turned; 0 to 360."""
+    return round(-(page.turned + page.skew) % 360, 2) % 360
