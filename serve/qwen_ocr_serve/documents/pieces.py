@@ -63,11 +63,11 @@ def _halved(words: list[Run], height: float) -> list[list[Run]]:
 def picture(
     page: Grey, row: Row, pieces: Sequence[list[Run]], number: int, height: float
 ) -> tuple[Grey, Box]:
-    """One of the pieces of a row as an image, and where it stands on the page."""
+    """One of the pieces of a row as an image with margins, and where its ink is on the page."""
     words = pieces[number]
-    _, top, _, bottom = extent(row)
+    _, highest, _, lowest = extent(row)
     margin, gap = round(_MARGIN * height) + 2, round(_WIDEST_GAP * height / 2)
-    top, bottom = max(0, top - margin), min(page.shape[0], bottom + margin)
+    top, bottom = max(0, highest - margin), min(page.shape[0], lowest + margin)
     around = [word for piece in pieces for word in piece]
     parts = []
     strips = _strips(words, _WIDEST_GAP * height)
@@ -88,7 +88,7 @@ def picture(
     size = tuple(max(_LEAST_SIDE, round(side * scale)) for side in image.shape[::-1])
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     scaled = np.asarray(cv2.resize(image, size, interpolation=method), dtype=np.uint8)
-    return scaled, (words[0][0], top, words[-1][1], bottom)
+    return scaled, (words[0][0], highest, words[-1][1], lowest)
 
 
 def _strips(words: Sequence[Run], widest: float) -> list[Run]:
