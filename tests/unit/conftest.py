@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -179,11 +180,19 @@ def dead_url() -> str:
         return f"http://127.0.0.1:{http.server_address[1]}"
 
 
+@pytest.fixture(scope="session")
+def no_certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("certificates")
+
+
 @pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, no_certificates: Path) -> None:
     for name in os.environ:
         if name.startswith(("QWEN_OCR_", "OPENAI_")):
             monkeypatch.delenv(name)
+    # No server here has TLS. Reading the system's certificates costs every new client 25 ms.
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.setenv("SSL_CERT_DIR", str(no_certificates))
 
 
 Call = Callable[..., Any]

@@ -233,12 +233,12 @@ def test_fit_size(family: Family, size: tuple[int, int], max_tokens: int | None)
 
 
 def test_large_photo_is_shrunk_and_stays_jpeg() -> None:
-    photo = encoded(Image.new("RGB", (4000, 3000), "red"), "JPEG")
+    photo = encoded(Image.new("RGB", (2400, 1800), "red"), "JPEG")
     image = shown(photo)
     assert image.format == "JPEG"
     assert image.size == (1664, 1248)
-    assert shown(encoded(Image.new("L", (4000, 3000)), "PNG")).format == "PNG"
-    assert shown(encoded(Image.new("L", (4000, 3000)), "WEBP")).format == "PNG"
+    assert shown(encoded(Image.new("L", (2400, 1800)), "PNG")).format == "PNG"
+    assert shown(encoded(Image.new("L", (2400, 1800)), "WEBP")).format == "PNG"
 
 
 def test_a_page_goes_as_it_is_to_the_server_of_a_model_that_reads_blocks() -> None:

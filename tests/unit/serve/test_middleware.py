@@ -13,7 +13,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from qwen_ocr_serve.http import garbage
+from qwen_ocr_serve.http import context, garbage
 from qwen_ocr_serve.http.context import RequestContext
 from qwen_ocr_serve.http.middleware import Middleware
 from qwen_ocr_serve.http.routes import GET, POST, RouteTable
@@ -38,6 +38,19 @@ OCR = "/api/v1/ocr"
 Serve = Callable[..., AbstractContextManager[httpx2.Client]]
 
 
+held = 0
+"""Requests that the application has, and answers when their callers have gone."""
+
+
+async def hold(request: Request) -> Response:
+    global held
+    held += 1
+    try:
+        return await until_gone(request)
+    finally:
+        held -= 1
+
+
 async def chat(request: Request) -> Response:
     """Do as the body says."""
     body = await request.json()
@@ -48,7 +61,7 @@ async def chat(request: Request) -> Response:
         case "work":
             return await work(request)
         case "wait":
-            return await until_gone(request)
+            return await hold(request)
         case "stream":
             return StreamingResponse(endless(), media_type="text/event-stream")
         case "fail in stream":
@@ -162,9 +175,9 @@ def raw(client: httpx2.Client, *pieces: bytes, pause: float = 0.0) -> bytes:
 
 
 def test_a_key_is_asked_for_before_the_body_is_read(serve: Serve) -> None:
-    head = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n" % CHAT.encode()
+    head = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n" % CHAT.encode()
     with serve(api_keys="alice:wonder") as client:
-        answer = raw(client, head + b"Connection: close\r\n", pause=0.1)
+        answer = raw(client, head + b"Connection: close\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 401 ")
 
 
@@ -254,7 +267,10 @@ def test_one_request_id_is_the_callers_or_a_new_one(serve: Serve) -> None:
             assert response.headers.get_list("x-request-id") == [used]
 
 
-def test_a_large_body_is_refused_before_it_is_there(serve: Serve) -> None:
+def test_a_large_body_is_refused_before_it_is_there(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(context, "_LINGER", 0.1)
     head = f"POST {CHAT} HTTP/1.1\r\nHost: x\r\n".encode()
     with serve(max_body_mib=0.01) as client:
         declared = raw(client, head + b"Content-Length: 1000000000\r\n\r\n")
@@ -289,78 +305,70 @@ def test_a_body_that_does_not_come_is_408(serve: Serve) -> None:
     assert time.monotonic() - started < 10
 
 
-def in_background(client: httpx2.Client, count: int, image: str = "") -> list[threading.Thread]:
-    """Threads with a request each that waits until the server ends it.
-
-    One that is refused, because another has its place for a moment, is sent again.
-    """
-
-    def wait() -> None:
-        url, headers = f"{client.base_url}{CHAT}", dict(client.headers)
-        body = {"do": "wait", "image": image}
-        while httpx2.post(url, json=body, headers=headers, timeout=30).status_code in (429, 503):
-            time.sleep(0.01)
-
-    threads = [threading.Thread(target=wait) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    return threads
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
-def until_refused(client: httpx2.Client, image: str = "") -> httpx2.Response:
-    deadline = time.monotonic() + 10
+@contextmanager
+def holding(client: httpx2.Client, count: int, image: str = "") -> Iterator[None]:
+    """Requests that the application has until the block ends, when their callers leave."""
+    body = json.dumps({"do": "wait", "image": image}).encode()
+    key = client.headers.get("authorization", "")
+    head = f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nAuthorization: {key}\r\n"
+    address = (client.base_url.host, client.base_url.port or 0)
+    with ExitStack() as callers:
+        for _ in range(count):
+            caller = callers.enter_context(socket.create_connection(address, timeout=20))
+            caller.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        until(lambda: held == count)
+        yield
+
+
+def until_answered(client: httpx2.Client, image: str = "") -> None:
     body = {"do": "echo", "image": image}
-    while (response := client.post(CHAT, json=body)).status_code == 200:
-        assert time.monotonic() < deadline, "never refused"
-        time.sleep(0.05)
-    return response
+    until(lambda: client.post(CHAT, json=body).status_code == 200)
 
 
 def test_a_full_queue_is_503_with_an_honest_wait(serve: Serve) -> None:
-    with serve(max_requests=3, request_timeout=2) as client:
-        waiting = in_background(client, 3)
-        response = until_refused(client)
+    with serve(max_requests=3) as client, holding(client, 3):
+        response = client.post(CHAT, json={"do": "echo"})
         assert error(response, 503, "queue_full")["type"] == "server_error"
         assert 1 <= int(response.headers["retry-after"]) <= 60
         assert client.get("/metrics").status_code == 200
-        for thread in waiting:
-            thread.join()
-        assert client.post(CHAT, json={"do": "echo"}).status_code == 200
 
 
 def test_bodies_share_a_budget_and_give_it_back(serve: Serve) -> None:
     large = "A" * (2**20 - 100)
-    with serve(max_body_mib=1, max_inflight_mib=1.5, request_timeout=2) as client:
-        waiting = in_background(client, 1, image=large)
-        response = until_refused(client, image=large)
-        # From its length alone, and from what comes if the length is not told.
-        chunked = client.post(CHAT, content=iter([b"x" * 2**19, b"x" * 2**19]))
-        for refused in (response, chunked):
-            error(refused, 503, "no_room")
-            assert 1 <= int(refused.headers["retry-after"]) <= 60
-        assert client.post(CHAT, json={"do": "echo"}).status_code == 200
-        for thread in waiting:
-            thread.join()
-        assert client.post(CHAT, json={"do": "echo", "image": large}).status_code == 200
+    with serve(max_body_mib=1, max_inflight_mib=1.5) as client:
+        with holding(client, 1, image=large):
+            # From its length alone, and from what comes if the length is not told.
+            response = client.post(CHAT, json={"do": "echo", "image": large})
+            chunked = client.post(CHAT, content=iter([b"x" * 2**19, b"x" * 2**19]))
+            for refused in (response, chunked):
+                error(refused, 503, "no_room")
+                assert 1 <= int(refused.headers["retry-after"]) <= 60
+            assert client.post(CHAT, json={"do": "echo"}).status_code == 200
+        until_answered(client, image=large)
 
 
 def test_one_key_cannot_take_all_places(serve: Serve) -> None:
-    keys = "alice:wonder,bob:builder"
-    with serve(api_keys=keys, max_requests_per_key=2, request_timeout=2) as client:
+    with serve(api_keys="alice:wonder,bob:builder", max_requests_per_key=2) as client:
         client.headers["Authorization"] = "Bearer wonder"
-        waiting = in_background(client, 2)
-        response = until_refused(client)
-        assert error(response, 429, "key_limit")["type"] == "rate_limit_error"
-        assert int(response.headers["retry-after"]) >= 1
-        headers = {"Authorization": "Bearer builder"}
-        assert client.post(CHAT, json={"do": "echo"}, headers=headers).status_code == 200
-        for thread in waiting:
-            thread.join()
+        with holding(client, 2):
+            response = client.post(CHAT, json={"do": "echo"})
+            assert error(response, 429, "key_limit")["type"] == "rate_limit_error"
+            assert int(response.headers["retry-after"]) >= 1
+            headers = {"Authorization": "Bearer builder"}
+            assert client.post(CHAT, json={"do": "echo"}, headers=headers).status_code == 200
 
 
 def test_a_request_that_takes_too_long_is_504_and_not_to_be_retried(serve: Serve) -> None:
-    with serve(request_timeout=0.3) as client:
+    with serve(request_timeout=0.3, max_requests=1) as client:
         response = client.post(CHAT, json={"do": "wait"})
+        assert client.post(CHAT, json={"do": "echo"}).status_code == 200  # its place is free
     error(response, 504, "deadline_exceeded")
     assert response.headers["x-should-retry"] == "false"
 
@@ -427,26 +435,21 @@ def test_a_crash_is_500_and_tells_nothing(serve: Serve, caplog: pytest.LogCaptur
 
 
 def test_a_caller_who_leaves_frees_the_place(serve: Serve) -> None:
-    body = b'{"do": "wait"}'
-    head = f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     with serve(max_requests=1) as client:
-        address = (client.base_url.host, client.base_url.port or 0)
-        with socket.create_connection(address) as connection:
-            connection.sendall(head + body)
-            error(until_refused(client), 503, "queue_full")
-        deadline = time.monotonic() + 10
-        while client.post(CHAT, json={"do": "echo"}).status_code != 200:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        with holding(client, 1):
+            error(client.post(CHAT, json={"do": "echo"}), 503, "queue_full")
+        until_answered(client)
 
 
 @pytest.fixture
 def no_collection() -> Iterator[None]:
-    """Let garbage in circles lie where it is."""
+    """Let garbage in circles lie where it is, and look at new objects only."""
     gc.collect()
+    gc.freeze()
     gc.disable()
     yield
     gc.enable()
+    gc.unfreeze()
 
 
 @pytest.mark.usefixtures("no_collection")
