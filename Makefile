@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 UNIT_VENV := .venv-unit
 UNIT_STAMP := $(UNIT_VENV)/.installed
+# Packages of other projects, which tests drive.
+INTEGRATIONS := .venv-integrations
 INSTALL_LOG := $(VENV)/install.log
 # Checks the types of the web page's scripts.
 TYPESCRIPT := typescript@5.9.3
@@ -21,10 +23,10 @@ TORCH_INDEX := https://download.pytorch.org/whl/cpu
 ITSELF := '.[cpu,dev]'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint bench train eval clean
+.PHONY: help demo test unit integrations lint bench train eval clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(STAMP) ## start a real server with the bundled model and read the sample images
 	@$(BIN)/python -m qwen_ocr_serve.cli.demo $(wildcard tests/samples/*.png tests/samples/*.jpg)
@@ -35,6 +37,8 @@ test: $(STAMP) ## run all tests, with a real server
 # In an environment of its own, without torch and vLLM, where there is no .venv yet.
 unit: $(if $(wildcard $(STAMP)),,$(UNIT_STAMP)) ## run the tests that need neither torch nor vLLM, in seconds
 	@$(if $(wildcard $(STAMP)),$(BIN),$(UNIT_VENV)/bin)/python -m pytest --numprocesses 4 tests/unit
+
+integrations: $(INTEGRATIONS)/.installed ## install what docs/integrations.md shows, for its tests
 
 lint: $(STAMP) $(TSC) ## check style, formatting and types
 	@$(BIN)/ruff check .
@@ -82,7 +86,7 @@ eval: $(STAMP) ## error rates of the bundled model and of two other engines, on 
 		--restart --baseline tesseract:psm=1 --baseline rapidocr
 
 clean: ## remove .venv and all caches
-	rm -rf $(VENV) $(UNIT_VENV) .mypy_cache .pytest_cache .ruff_cache dist
+	rm -rf $(VENV) $(UNIT_VENV) $(INTEGRATIONS) .mypy_cache .pytest_cache .ruff_cache dist
 	find client serve tests -name __pycache__ -prune -exec rm -rf {} +
 
 # What pip prints, thousands of lines, goes to the log; of a failure, its end is shown.
@@ -116,6 +120,15 @@ $(UNIT_STAMP): pyproject.toml
 	@echo "==> creating $(UNIT_VENV), a minute the first time"
 	@$(PYTHON) -m venv $(UNIT_VENV)
 	@$(UNIT_VENV)/bin/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+$(INTEGRATIONS)/.installed: tests/integrations/requirements.txt tests/integrations/package.json
+	@echo "==> creating $(INTEGRATIONS), some minutes the first time"
+	@$(PYTHON) -m venv $(INTEGRATIONS)
+	@$(INTEGRATIONS)/bin/python -m pip install --quiet --requirement tests/integrations/requirements.txt
+	@cp tests/integrations/package.json $(INTEGRATIONS)/
+	@if command -v npm >/dev/null; then npm install --silent --no-fund --no-audit --prefix $(INTEGRATIONS); \
+		else echo "npm is missing: the tests of JavaScript are skipped"; fi
 	@touch $@
 
 $(VENV)/node/node_modules/.bin/tsc:

@@ -6,12 +6,13 @@ the file `.env` in the working directory, the default.
 
 import difflib
 import os
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from qwen_ocr.settings import ClientSettings
@@ -23,6 +24,8 @@ ENV_FILE = Path(".env")
 MAX_PIECES = 128
 """Pieces of pages that the engine works on at a time, beside other requests: as many as vLLM runs
 at a time on a CPU."""
+
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:]+\]|[a-z0-9._-]+)(:\d{1,5})?")
 
 
 class ServeSettings(BaseSettings):
@@ -129,6 +132,11 @@ class ServeSettings(BaseSettings):
         description="Hosts from which images may be fetched when a request names a URL, comma "
         "separated: name, or name:port. None by default; private addresses never.",
     )
+    cors_origins: str = Field(
+        default="",
+        description="Origins of web pages that may call this server, comma separated, such as "
+        "https://app.example.com; * for all, on a server without keys. None by default.",
+    )
     body_timeout: float = Field(
         default=60, gt=0, description="Seconds that a caller may take to send a request."
     )
@@ -181,6 +189,17 @@ class ServeSettings(BaseSettings):
             )
         return self
 
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, value: str) -> str:
+        for origin in _listed(value) - {"*"}:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"{origin} is no origin: write scheme, host and port, as browsers do, such as "
+                    "https://app.example.com or http://localhost:3000"
+                )
+        return value
+
     def variables(self) -> dict[str, str]:
         """The settings that were given, other than secrets, as `QWEN_OCR_*` variables.
 
@@ -197,8 +216,12 @@ class ServeSettings(BaseSettings):
     @property
     def image_hosts(self) -> frozenset[str]:
         """`allowed_image_hosts`, one by one, in lower case."""
-        hosts = (host.strip().lower() for host in self.allowed_image_hosts.split(","))
-        return frozenset(host for host in hosts if host)
+        return _listed(self.allowed_image_hosts)
+
+    @property
+    def web_origins(self) -> frozenset[str]:
+        """`cors_origins`, one by one, in lower case."""
+        return _listed(self.cors_origins)
 
     @property
     def bundled(self) -> bool:
@@ -212,6 +235,11 @@ class ServeSettings(BaseSettings):
             return BUNDLED_MODEL_PATH
         path = Path(self.model).expanduser()
         return path if path.exists() or self.model.startswith((".", "/", "~")) else None
+
+
+def _listed(text: str) -> frozenset[str]:
+    parts = (part.strip().lower() for part in text.split(","))
+    return frozenset(part for part in parts if part)
 
 
 @cache

@@ -8,6 +8,7 @@ import typer
 from qwen_ocr_tools.cli.batch import batch
 from qwen_ocr_tools.cli.eval import evaluate
 from qwen_ocr_tools.cli.extract import extract
+from qwen_ocr_tools.cli.mcp import mcp
 from qwen_ocr_tools.cli.read import read
 
 app = typer.Typer(
@@ -40,6 +41,7 @@ def main(
 app.command(epilog="Example: qwen-ocr read page-1.png page-2.jpg > pages.txt")(read)
 app.command(epilog="Example: qwen-ocr batch scans/ 'more/**/*.pdf' -o pages.jsonl")(batch)
 app.command(epilog="Example: qwen-ocr extract invoice.png --schema invoice.json")(extract)
+app.command(epilog="Example: qwen-ocr mcp --root ~/Documents")(mcp)
 app.command("eval", epilog="Example: qwen-ocr eval pages/ --baseline tesseract -o report/")(
     evaluate
 )

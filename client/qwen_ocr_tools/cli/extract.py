@@ -45,7 +45,7 @@ def extract(
     from qwen_ocr.async_client import AsyncOCRClient
     from qwen_ocr.pdf import DEFAULT_DPI, check_dpi
     from qwen_ocr_tools.batch.documents import PageImages, open_argument
-    from qwen_ocr_tools.cli.schema import load_schema
+    from qwen_ocr_tools.schema import load_schema
 
     async def run() -> str:
         answer_model = load_schema(schema)

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import ExitStack, aclosing
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
@@ -32,7 +32,7 @@ _AHEAD = 3
 router = APIRouter()
 
 
-class _Reader:
+class DocumentReader:
     """Reads the pages of one document, a few at a time."""
 
     def __init__(self, job: Job, state: State, numbers: list[int]) -> None:
@@ -49,6 +49,12 @@ class _Reader:
         url, profile = "data:image/png;base64,", answers.profile()
         body = wire_body(build_request(self._model, url, self._prompt, profile=profile))
         self._chat = ChatCompletionRequest.model_validate(body)
+
+    @classmethod
+    async def of(cls, job: Job, state: State) -> Self:
+        """A reader of the pages that are asked for. Raises `APIError`."""
+        count = await page_reader.page_count(job.document, job.request.password)
+        return cls(job, state, page_numbers(job.request.pages, count))
 
     @property
     def _cut(self) -> str:
@@ -159,9 +165,7 @@ async def read_document(job: Annotated[Job, Depends(read_job)], raw_request: Req
     """
     with ExitStack() as opened:
         opened.callback(job.document.close)
-        count = await page_reader.page_count(job.document, job.request.password)
-        numbers = page_numbers(job.request.pages, count)
-        reader = _Reader(job, raw_request.app.state, numbers)
+        reader = await DocumentReader.of(job, raw_request.app.state)
         if job.request.stream:
             events = _events(reader, opened.pop_all())
             return StreamingResponse(events, media_type="text/event-stream")
@@ -172,7 +176,7 @@ async def read_document(job: Annotated[Job, Depends(read_job)], raw_request: Req
         return JSONResponse({"pages": pages, **await reader.about(texts)})
 
 
-async def _events(reader: _Reader, opened: ExitStack) -> AsyncIterator[str]:
+async def _events(reader: DocumentReader, opened: ExitStack) -> AsyncIterator[str]:
     """A page each, then what is about all of them, then the end."""
     texts: list[str] = []
     with opened:

@@ -12,13 +12,27 @@ from starlette.routing import BaseRoute, Mount
 from vllm.engine.protocol import EngineClient
 from vllm.tasks import SupportedTask
 
-from qwen_ocr_serve.api import documents, files, health, model_list, ocr, openai, pages, web_page
+from qwen_ocr_serve.api import (
+    docling,
+    documents,
+    files,
+    health,
+    model_list,
+    ocr,
+    openai,
+    openwebui,
+    pages,
+    web_page,
+)
 from qwen_ocr_serve.api.openapi import describe
 from qwen_ocr_serve.http.routes import GET, Route, RouteTable
 from qwen_ocr_serve.images import connector
 from qwen_ocr_serve.settings import server_settings
 
-_MODULES = (ocr, openai, documents, files, model_list, pages, health, web_page)
+_MODULES = (
+    *(ocr, openai, documents, files, openwebui, docling),
+    *(model_list, pages, health, web_page),
+)
 _OTHERS_ROUTES = (
     Route("/metrics", GET),
     Route("/docs", GET, key=False, documentation=True),

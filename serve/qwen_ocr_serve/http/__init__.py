@@ -10,6 +10,7 @@
     error_formats  how an error is shown
     vllm_errors    vLLM's own errors as ours
     observe        the log line and the metrics of each request
+    traces         the span of each request, for vLLM's OpenTelemetry
     watchdog       ends a server that hangs
 
 Nothing is imported here: the launcher reads keys, and needs nothing of the rest.

@@ -16,6 +16,7 @@ from qwen_ocr_serve.http.error_formats import encode_json, error_body, openai_er
 from qwen_ocr_serve.http.errors import APIError
 from qwen_ocr_serve.http.observe import logger
 from qwen_ocr_serve.http.routes import Route
+from qwen_ocr_serve.http.traces import trace_headers
 from qwen_ocr_serve.http.vllm_errors import from_answer
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:=+/-]{1,128}")
@@ -25,6 +26,12 @@ _SECURITY_HEADERS = (
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
 )
+_ALLOW_ORIGIN = b"access-control-allow-origin"
+_EXPOSED = (
+    b"access-control-expose-headers",
+    b"Retry-After, X-Confidence, X-Finish-Reason, X-Page-Count, X-Request-Id, X-Warnings",
+)
+"""What a web page may read of the headers, beside those that it always may."""
 _LINGER = 2.0
 """Seconds that a caller gets to send the rest of a request that has been refused."""
 _ERROR_EVENT = b'data: {"error"'
@@ -66,6 +73,7 @@ class RequestContext:
         self._streaming = self._finished = False
         self._error_body: list[bytes] = []
         self._began = time.monotonic()
+        self._origin_headers: list[tuple[bytes, bytes]] = []
         self.on_part: Callable[[], None] = lambda: None
         """Called after each part of a streamed answer."""
 
@@ -74,9 +82,23 @@ class RequestContext:
         """How long it has taken so far."""
         return time.monotonic() - self._began
 
+    def share_with(self, origins: frozenset[str]) -> None:
+        """Let a web page of one of these origins read the answer, `*` being all, errors as well.
+
+        Starlette's middleware, which answers preflights, never sees what is refused out here.
+        """
+        origin = self.headers.get("origin", "")
+        if origin and {"*", origin.lower()} & origins:
+            allowed = b"*" if "*" in origins else origin.encode("latin-1")
+            self._origin_headers = [(_ALLOW_ORIGIN, allowed), (b"vary", b"Origin"), _EXPOSED]
+
     def application_scope(self) -> Scope:
-        """The scope for the application, with this request id, no other, and the key's name."""
+        """The scope for the application, with this request id, no other, the key's name, and this
+        request's place in a trace."""
+        traced = trace_headers()
+        names = {name for name, _ in traced}
         headers = self._identified(self.scope["headers"])
+        headers = [*(header for header in headers if header[0] not in names), *traced]
         return {**self.scope, "headers": headers, "key_name": self.key_name}
 
     def _identified(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
@@ -219,7 +241,11 @@ class RequestContext:
     async def _send_start(self, message: Message) -> None:
         headers = self._identified(message["headers"])
         names = {name for name, _ in headers}
-        headers += [header for header in _SECURITY_HEADERS if header[0] not in names]
+        headers += [
+            header
+            for header in (*_SECURITY_HEADERS, *self._origin_headers)
+            if header[0] not in names
+        ]
         self.started = True
         self.status = message["status"]
         await self._send({**message, "headers": headers})

@@ -1,4 +1,4 @@
-"""How an error is shown: as OpenAI's SDKs expect it, as the replaced service did, or as text."""
+"""How an error is shown: as a route's clients expect it, or as text."""
 
 import json
 from datetime import UTC, datetime
@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 from qwen_ocr_serve.http.errors import APIError
 
-ErrorFormat = Literal["openai", "envelope", "own"]
-"""How a route words its errors: as OpenAI does, as the replaced service did, or by itself."""
+ErrorFormat = Literal["openai", "envelope", "detail", "own"]
+"""How a route words its errors: as OpenAI does, as the replaced service did, as FastAPI does, or by
+itself."""
 
 
 def error_body(
@@ -17,6 +18,9 @@ def error_body(
 
     `accept` is the caller's header: the replaced service's format has one for people, plain text.
     """
+    if error_format == "detail":
+        body = {"detail": error.message, "code": error.code, "request_id": request_id}
+        return "application/json", encode_json(body)
     if error_format != "envelope":
         return "application/json", encode_json(openai_error(error, request_id))
     if accept.startswith("text/plain"):

@@ -7,15 +7,16 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
+from opentelemetry.trace import Span
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from qwen_ocr_serve.http import errors, observe
+from qwen_ocr_serve.http import errors, observe, traces
 from qwen_ocr_serve.http.context import RequestContext
 from qwen_ocr_serve.http.errors import APIError
 from qwen_ocr_serve.http.garbage import Garbage
 from qwen_ocr_serve.http.keys import Keys, WatchedKeys
 from qwen_ocr_serve.http.limits import ByteBudget, ConcurrencyLimiter, read_body
-from qwen_ocr_serve.http.routes import RouteTable
+from qwen_ocr_serve.http.routes import POST, PUT, RouteTable
 from qwen_ocr_serve.http.watchdog import end_when_hung
 from qwen_ocr_serve.settings import server_settings
 
@@ -55,9 +56,13 @@ class Middleware:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         else:
-            await self._answer(
-                RequestContext(scope, receive, send, self._limiter.retry_after), receive
-            )
+            context = RequestContext(scope, receive, send, self._limiter.retry_after)
+            context.share_with(self._settings.web_origins)
+            with traces.request_span(context.headers) as span:
+                try:
+                    await self._answer(context, receive)
+                finally:
+                    _describe(context, span)
 
     async def _answer(self, context: RequestContext, receive: Receive) -> None:
         self._active.add(context)
@@ -85,13 +90,14 @@ class Middleware:
             raise errors.wrong_method(scope["method"], route.methods)
         keys = self._keys.current()
         if route.key and keys and not preflight:
-            context.key_name = _owner(keys, headers.get("authorization"))
+            other = headers.get("x-api-key") if route.api_key_header else None
+            context.key_name = _owner(keys, headers.get("authorization"), other)
         if self._draining and route.key:
             raise errors.shutting_down()
         with ExitStack() as held:
             if route.limited:
                 held.enter_context(self._limiter.acquire(context.key_name))
-            if scope["method"] == "POST":
+            if scope["method"] in POST | PUT:
                 hold = held.enter_context(self._budget.share())
                 if not await self._read(context, receive, hold):
                     return
@@ -178,9 +184,23 @@ class Middleware:
             context.expire(errors.shutting_down())
 
 
-def _owner(keys: Keys, authorization: str | None) -> str:
+def _describe(context: RequestContext, span: Span) -> None:
+    traces.describe(
+        span,
+        method=context.scope["method"],
+        route=context.route.path if context.route else "none",
+        status=context.status,
+        request_id=context.request_id,
+        key_name=context.key_name,
+        code=context.error.code if context.error else "",
+    )
+
+
+def _owner(keys: Keys, authorization: str | None, api_key: str | None) -> str:
     scheme, _, secret = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not secret:
+        secret = api_key or ""
+    if not secret:
         raise errors.unauthorized(given=False)
     owner = keys.owner(secret.strip())
     if owner is None:

@@ -12,6 +12,7 @@ from qwen_ocr_serve.http.error_formats import ErrorFormat
 
 GET = frozenset({"GET"})
 POST = frozenset({"POST"})
+PUT = frozenset({"PUT"})
 DELETE = frozenset({"DELETE"})
 _NAME = re.compile(r"\{\w+\}")
 
@@ -26,6 +27,8 @@ class Route:
     methods: frozenset[str]
     key: bool = True
     """Whether it takes a key, if the server has keys."""
+    api_key_header: bool = False
+    """Whether the key may also come in the header `X-Api-Key`."""
     limited: bool = False
     """Whether its requests count among those that the server works on at a time."""
     error_format: ErrorFormat = "openai"

@@ -62,7 +62,7 @@ def from_answer(status: int, body: bytes, retry_after: int) -> APIError:
     if code == "origin_not_allowed":
         message = (
             "this server answers no web pages of other origins: send the request from a program, "
-            "or start the server with -- --allowed-origins '[\"https://that.origin\"]'"
+            "or start the server with --cors-origins https://that.origin"
         )
     if code == "engine_dead":
         message = "the model has stopped: the server will be restarted, try again soon"

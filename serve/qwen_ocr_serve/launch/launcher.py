@@ -36,6 +36,7 @@ _OWN_FLAGS = {
     "--host": "use --host before the --, which makes sure that there is a key",
     "--port": "use --port before the --",
     "--uds": "the server listens on an address, see --host and --port",
+    "--allowed-origins": "use --cors-origins before the --, which shows errors to web pages, too",
     "--api-key": "everybody on this machine could read it there; set QWEN_OCR_API_KEYS",
     # What only `vllm serve` heeds: here it would be accepted and do nothing.
     "--headless": "there is no engine without a server here; start one server on each machine",
@@ -137,6 +138,8 @@ def build_launch(
         # The one flag that imports a module in the server's process just before the engine starts.
         "--tool-parser-plugin": "qwen_ocr_serve.vllm_patches.startup_signals",
     }
+    if settings.web_origins:
+        flags["--allowed-origins"] = json.dumps(sorted(settings.web_origins))
     flags |= flags_of(settings.model, local, settings.gpus, profile)
     flags["--logging-config.formatter"] = log_format(settings, terminal=terminal)
     if settings.kv_cache_gib is not None:
@@ -180,8 +183,9 @@ def log_format(settings: ServeSettings, *, terminal: bool) -> str:
 def check(settings: ServeSettings) -> None:
     """Find in milliseconds what vLLM would report after seconds, with a traceback.
 
-    Raises `LaunchError` if the model's directory, the keys or the port cannot be used, and if the
-    server would listen beyond this machine without a key.
+    Raises `LaunchError` if the model's directory, the keys or the port cannot be used, if the
+    server would listen beyond this machine without a key, and if it had keys but would answer web
+    pages of all origins.
     """
     local = settings.local_model
     if local is not None and not (local / "config.json").is_file():
@@ -194,6 +198,12 @@ def check(settings: ServeSettings) -> None:
         keys = load_keys(settings)
     except KeysError as exc:
         raise LaunchError(str(exc)) from exc
+    if keys and "*" in settings.web_origins:
+        raise LaunchError(
+            "--cors-origins '*' together with keys would let any web page on the internet that "
+            "gets hold of a key use it from its visitors' browsers: name the origins of your web "
+            "apps, such as https://app.example.com"
+        )
     where = f"{settings.host}:{settings.port}"
     try:
         addresses = socket.getaddrinfo(

@@ -11,12 +11,14 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 import yaml
+from tests.snippets import INTEGRATIONS_FILES, THEIRS, command
 
 from qwen_ocr.settings import ClientSettings
 from qwen_ocr_serve.cli.app import app
@@ -29,7 +31,11 @@ _FENCED = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _LARGER = re.compile(
     r"^<!-- needs a larger model -->\n```(python|sh)\n(.*?)^```", re.DOTALL | re.MULTILINE
 )
-SNIPPETS = [snippet for page in PAGES for snippet in _LARGER.findall(page.read_text("utf-8"))]
+SNIPPETS = [
+    (page, language, code)
+    for page in PAGES
+    for language, code in _LARGER.findall(page.read_text("utf-8"))
+]
 ANSWERS = {
     "client.extract(": json.dumps(
         {"items": [{"name": "Espresso", "price": 26.44}], "total": 60.36}
@@ -38,31 +44,31 @@ ANSWERS = {
         [{"bbox_2d": [31, 210, 330, 260], "text_content": "Espresso 26.44"}]
     ),
     "--task markdown": "# Espresso",
+    "instructor.from_openai(": json.dumps({"items": ["Espresso"]}),
 }
 """What the server answers, by what the snippet says."""
-CHECKED = {"caddy", "console", "json", "nginx", "python", "sh", "yaml"}
+CHECKED = {"caddy", "console", "js", "json", "nginx", "python", "sh", "yaml"}
 """Languages of blocks: a block without one, or in another, would be in no test."""
 
 
 @pytest.mark.parametrize("words", ANSWERS)
-def test_snippet(
-    server: Any,
-    answered: Any,
-    words: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    ((language, code),) = [snippet for snippet in SNIPPETS if words in snippet[1]]
+def test_snippet(server: Any, answered: Any, words: str) -> None:
+    ((page, language, code),) = [snippet for snippet in SNIPPETS if words in snippet[2]]
     server.answer(answered(ANSWERS[words]))
     code = code.replace("http://localhost:8000", server.url)
-    monkeypatch.chdir(ROOT)
-    monkeypatch.setenv("QWEN_OCR_BASE_URL", server.url)
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    if language == "python":  # in this process, because a new one takes seconds to import the SDK
-        exec(code, {"__name__": "__main__"})
-    else:
-        subprocess.run(["sh", "-ec", code], timeout=60, check=True)
-    assert "Espresso" in capfd.readouterr().out
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    with command(page, language, code) as arguments:
+        done = subprocess.run(
+            arguments,
+            cwd=ROOT,
+            env={**os.environ, "PATH": path, "QWEN_OCR_BASE_URL": server.url},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    assert "Espresso" in done.stdout
 
 
 def test_no_snippet_is_left_out() -> None:
@@ -121,6 +127,18 @@ def test_variables_exist(page: Path) -> None:
     fields = [*ClientSettings.model_fields, *ServeSettings.model_fields]
     known = {f"QWEN_OCR_{name.upper()}" for name in fields}
     assert set(re.findall(r"\bQWEN_OCR_[A-Z_]+\b", page.read_text("utf-8"))) <= known
+
+
+def test_the_versions_that_were_tested_are_those_on_the_page() -> None:
+    lines = (INTEGRATIONS_FILES / "requirements.txt").read_text("utf-8").splitlines()
+    pins = dict(line.split("==") for line in lines if not line.startswith("#"))
+    pins |= json.loads((INTEGRATIONS_FILES / "package.json").read_text("utf-8"))["dependencies"]
+    rows = re.findall(r"^\| \[.*`([\w-]+)` (\d[\d.]*\d)", THEIRS.read_text("utf-8"), re.MULTILINE)
+    named = dict(rows)
+    # What brings the client of the row with it, and is in the development environment.
+    assert named.pop("mcp") == version("mcp")
+    assert named.items() <= pins.items()
+    assert len(named) == 7
 
 
 def test_data_is_well_formed() -> None:

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from qwen_ocr_serve.launch import machine
 from qwen_ocr_serve.launch.installation import Installation, LaunchError
 from qwen_ocr_serve.launch.launcher import Launch, build_launch, check
+from qwen_ocr_serve.launch.local_server import free_port
 from qwen_ocr_serve.launch.precision import SPIN_COUNT, SPIN_VARIABLE, UNMEASURED, Choice
 from qwen_ocr_serve.settings import BUNDLED_MODEL_PATH, MAX_PIECES, ServeSettings
 from qwen_ocr_serve.vllm_patches import ENGINE_THREADS
@@ -240,7 +241,7 @@ def test_no_key_is_in_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     "flag",
     [
         *("--host", "--host=0.0.0.0", "--api-key", "--api_key=x", "--uds"),
-        *("--headless", "--api-server-count=2", "-asc", "--grpc"),
+        *("--headless", "--api-server-count=2", "-asc", "--grpc", "--allowed-origins"),
     ],
 )
 def test_flags_that_go_round_the_protection_or_do_nothing_are_refused(flag: str) -> None:
@@ -314,6 +315,24 @@ def test_the_build_of_vllm_is_recognised(
 def model_directory(tmp_path: Path) -> str:
     (tmp_path / "config.json").touch()
     return str(tmp_path)
+
+
+def test_web_pages_of_all_origins_and_keys_do_not_go_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = model_directory(tmp_path)
+    check(ServeSettings(model=model, port=free_port(), cors_origins="*"))
+    monkeypatch.setenv("QWEN_OCR_API_KEYS", "alice:wonder")
+    check(ServeSettings(model=model, port=free_port(), cors_origins="https://a.example"))
+    with pytest.raises(LaunchError, match="name the origins of your web apps"):
+        check(ServeSettings(model=model, port=free_port(), cors_origins="https://a.example, *"))
+
+
+def test_web_pages_of_other_origins_are_told_to_vllm() -> None:
+    assert "--allowed-origins" not in flags(planned(ServeSettings(), GPU))
+    settings = ServeSettings(cors_origins="https://B.example, http://localhost:3000")
+    given = json.loads(flags(planned(settings, GPU))["--allowed-origins"])
+    assert given == ["http://localhost:3000", "https://b.example"]
 
 
 def test_a_usable_model_and_port_pass_the_check(tmp_path: Path) -> None:

@@ -28,12 +28,13 @@ from starlette.routing import Route
 from qwen_ocr_serve.http import context, garbage
 from qwen_ocr_serve.http.context import RequestContext
 from qwen_ocr_serve.http.middleware import Middleware
-from qwen_ocr_serve.http.routes import GET, POST, RouteTable
+from qwen_ocr_serve.http.routes import GET, POST, PUT, RouteTable
 from qwen_ocr_serve.http.routes import Route as Declared
 from qwen_ocr_serve.settings import server_settings
 
 CHAT = "/v1/chat/completions"
 OCR = "/api/v1/ocr"
+PROCESS = "/process"
 
 Serve = Callable[..., AbstractContextManager[httpx2.Client]]
 
@@ -116,6 +117,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
             routes=[
                 Route(CHAT, chat, methods=["POST"]),
                 Route(OCR, ocr, methods=["POST"]),
+                Route(PROCESS, chat, methods=["PUT"]),
                 Route("/tokenize", chat, methods=["POST"]),
                 Route("/health", lambda request: JSONResponse({"status": "unhealthy"}, 503)),
                 Route("/metrics", lambda request: Response("metrics")),
@@ -126,6 +128,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
             [
                 Declared(CHAT, POST, limited=True),
                 Declared(OCR, POST, limited=True, error_format="envelope"),
+                Declared(PROCESS, PUT, api_key_header=True, error_format="detail"),
                 Declared("/health", GET, key=False, error_format="own"),
                 Declared("/metrics", GET),
                 Declared("/docs", GET, key=False, documentation=True),
@@ -238,6 +241,40 @@ def test_what_is_not_listed_does_not_exist(serve: Serve) -> None:
         response = client.get(CHAT)
         error(response, 405, "method_not_allowed")
         assert response.headers["allow"] == "POST"
+
+
+def test_a_route_may_take_keys_in_another_header(serve: Serve) -> None:
+    key = {"X-Api-Key": "wonder"}
+    with serve(api_keys="alice:wonder") as client:
+        assert client.put(PROCESS, json={"do": "echo"}, headers=key).status_code == 200
+        for headers in (key, {"Authorization": "Basic eDp5", **key}):
+            error(client.post(CHAT, json={"do": "echo"}, headers=headers), 401, "missing_api_key")
+        headers = {"Authorization": "Bearer wrong", **key}
+        refused = client.put(PROCESS, json={"do": "echo"}, headers=headers)
+        assert (refused.status_code, refused.json()["code"]) == (401, "invalid_api_key")
+        assert set(refused.json()) == {"detail", "code", "request_id"}
+
+
+def test_bodies_that_are_put_are_bounded(serve: Serve) -> None:
+    with serve(max_body_mib=0.001) as client:
+        answer = client.put(PROCESS, content=b"x" * 2000)
+    assert (answer.status_code, answer.json()["code"]) == (413, "request_too_large")
+
+
+def test_web_pages_of_allowed_origins_may_read_errors(serve: Serve) -> None:
+    allowed, other = {"Origin": "https://a.example"}, {"Origin": "https://b.example"}
+    with serve(api_keys="alice:wonder", cors_origins="https://a.example") as client:
+        answer = client.post(CHAT, json={}, headers=allowed)
+        assert answer.status_code == 401
+        assert answer.headers["access-control-allow-origin"] == "https://a.example"
+        assert answer.headers["vary"] == "Origin"
+        assert "X-Request-Id" in answer.headers["access-control-expose-headers"]
+        for headers in (other, {}):
+            answer = client.post(CHAT, json={}, headers=headers)
+            assert "access-control-allow-origin" not in answer.headers
+    with serve(cors_origins="*") as client:
+        answer = client.post("/nowhere", headers=other)
+        assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (404, "*")
 
 
 def test_metrics_need_a_key_unless_opened(serve: Serve) -> None:

@@ -87,3 +87,14 @@ def test_a_path_is_local_even_if_missing_and_an_id_is_not(tmp_path: Path) -> Non
 
 def test_every_setting_is_described() -> None:
     assert all(field.description for field in ServeSettings.model_fields.values())
+
+
+@pytest.mark.parametrize(
+    "origins",
+    ["app.example.com", "https://app.example.com/", "https://*.example.com", "a b", "null"],
+)
+def test_what_is_no_origin_is_refused(origins: str) -> None:
+    with pytest.raises(ValidationError, match="is no origin: write scheme, host and port"):
+        ServeSettings(cors_origins=origins)
+    settings = ServeSettings(cors_origins=" https://A.example:8443,http://[::1]:3000, ")
+    assert settings.web_origins == {"https://a.example:8443", "http://[::1]:3000"}

@@ -1,4 +1,4 @@
-"""What `--schema` names: a pydantic model, or a file with a JSON Schema."""
+"""The form of an answer: a pydantic model, or a JSON Schema from a file or from a caller."""
 
 import importlib
 import json
@@ -8,7 +8,6 @@ from typing import Any
 
 from jsonschema import SchemaError
 from jsonschema.exceptions import best_match
-from jsonschema.protocols import Validator
 from jsonschema.validators import validator_for
 from pydantic import BaseModel, RootModel, model_validator
 
@@ -43,26 +42,32 @@ def _import(module: str, attribute: str) -> type[BaseModel]:
 def _from_file(path: Path) -> type[BaseModel]:
     try:
         schema = json.loads(path.read_text("utf-8"))
-        if not isinstance(schema, dict):
-            raise ConfigurationError(f"--schema: {path}: a JSON Schema is an object")
-        validator = validator_for(schema)
-        validator.check_schema(schema)
     except OSError as exc:
         raise ConfigurationError(f"--schema: {path}: {exc.strerror}") from exc
     except ValueError as exc:
         raise ConfigurationError(f"--schema: {path}: not JSON ({exc})") from exc
+    return model_of(schema, f"--schema: {path}")
+
+
+def model_of(schema: Any, name: str) -> type[BaseModel]:
+    """A model that has exactly this JSON Schema, and takes exactly what is valid by it.
+
+    Raises `ConfigurationError`, which begins with `name`, for what is no JSON Schema.
+    """
+    if not isinstance(schema, dict):
+        raise ConfigurationError(f"{name}: a JSON Schema is an object")
+    try:
+        kind = validator_for(schema)
+        kind.check_schema(schema)
     except SchemaError as exc:
-        raise ConfigurationError(f"--schema: {path}: not a JSON Schema ({exc.message})") from exc
-    return _model_of(schema, validator(schema))
-
-
-def _model_of(schema: dict[str, Any], validator: Validator) -> type[BaseModel]:
-    """A model that has exactly this schema, and takes exactly what is valid by it."""
+        raise ConfigurationError(f"{name}: not a JSON Schema ({exc.message})") from exc
+    validator = kind(schema)
+    form: dict[str, Any] = schema
 
     class Answer(RootModel[Any]):
         @classmethod
         def model_json_schema(cls, *_args: Any, **_options: Any) -> dict[str, Any]:
-            return schema
+            return form
 
         @model_validator(mode="after")
         def _check(self) -> "Answer":
