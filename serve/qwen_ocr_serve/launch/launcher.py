@@ -200,9 +200,9 @@ def check(settings: ServeSettings) -> None:
         raise LaunchError(str(exc)) from exc
     if keys and "*" in settings.web_origins:
         raise LaunchError(
-            "--cors-origins '*' together with keys would let any web page on the internet that "
-            "gets hold of a key use it from its visitors' browsers: name the origins of your web "
-            "apps, such as https://app.example.com"
+            "--cors-origins '*' together with keys would let any web page on the internet use a "
+            "key that it got hold of, from the network of whoever opens it: name the origins of "
+            "your web apps, such as https://app.example.com"
         )
     where = f"{settings.host}:{settings.port}"
     try:
