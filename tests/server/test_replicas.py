@@ -16,7 +16,6 @@ import pytest
 from tests.machine import consecutive_ports, group_exists
 
 from qwen_ocr import OCRClient, Outcome
-from qwen_ocr_serve.api.plugin import _MODULES
 from qwen_ocr_serve.launch.local_server import LocalServer
 
 pytestmark = pytest.mark.skipif(
@@ -154,14 +153,6 @@ def test_a_file_sent_to_one_server_is_there_for_the_other(
         url = f"http://127.0.0.1:{fleet.port + place}/v1/ocr"
         answer = httpx2.post(url, json={"document": document}, headers=headers, timeout=120)
         assert "Espresso" in answer.json()["pages"][0]["markdown"]
-
-
-def test_the_balancer_words_errors_as_each_route_does() -> None:
-    for module in _MODULES:
-        for route in module.ROUTES:
-            # What `balancer/haproxy.cfg` tells apart: this path, /health, and all others.
-            assert route.path.startswith("/api/v1/") == (route.error_format == "envelope")
-            assert (route.error_format == "own") == (route.path == "/health")
 
 
 def test_32_pages_at_a_time_are_spread_evenly(fleet: Fleet, client: OCRClient) -> None:
