@@ -51,7 +51,7 @@ PAGE_TOKENS ?=
 
 bench: $(STAMP) ## measure server and client beside what they replace, on a quiet machine
 ifeq ($(BASE_URL),)
-	@failed=0; for part in client_cost.py guard_cost.py "serving.py --json runs/bench.json"; do \
+	@failed=0; for part in client_cost.py middleware_cost.py "serving.py --json runs/bench.json"; do \
 		$(BIN)/python tests/bench/$$part || failed=1; \
 	done; exit $$failed
 else
