@@ -266,7 +266,7 @@ async def test_a_server_that_ends_again_and_again_leaves_the_others_alone(
     monkeypatch.setattr(supervisor, "_LONGEST_PAUSE", 0.2)
     programs = Programs(tmp_path, (9, 0))
     async with running(programs) as run:
-        await programs.until(caplog, r"replica-1 ended with 3; the next start is 0\.2 s away", 3)
+        await programs.until(caplog, r"replica-1 ended with 3; it is started again in 0\.2 s", 3)
         assert _status(programs.url) == 200
     assert run.result() == 0, caplog.text
     assert programs.starts(0) == 1
