@@ -2,7 +2,8 @@
 
 Replaces `Platform.check_and_update_config` of vLLM 0.32's CPU platform, which insists on a fresh
 interpreter, because OpenMP's threads do not survive a fork. Here the server has none, and the copy
-starts its own. A start of the bundled model takes half the time.
+starts its own. A start of the bundled model takes half the time (`tests/bench/start_time.py`
+measures it).
 """
 
 import os
