@@ -1,14 +1,18 @@
 """What middleware and plugin cost: `python tests/bench/middleware_cost.py`, or `make bench`.
 
-Pairs of servers of the same vLLM, with the same flags, the same model and the same requests: one as
-`qwen-ocr serve` starts it, one without our middleware, plugin and media connector, which writes
-uvicorn's line for each request, as vLLM does, instead of ours. Both run at the same time, so
-that other load on the machine falls on both: single requests alternate between them, and of
-concurrent ones each server gets as many while the other is stopped for a moment, in turn. The first
-of two to be started is the slower one, even of the same kind, so there are several pairs, in turn
-with the one and the other first, and their mean counts. Concurrent requests of the same length
-may keep in step for a whole round, and whenever all answers end together the engine idles: such a
-round is up to 5 % slower, on either side. Hence there are many short ones for each pair.
+Two servers of the same vLLM get the same requests, with the same flags and the same model. One is
+started as `qwen-ocr serve` starts it. The other, "plain", has neither our middleware nor our
+endpoint plugin nor our media connector, and writes uvicorn's log line for each request in the place
+of ours. Both run at the same time, so that other load on the machine slows both alike. Single
+requests alternate between the two. Of concurrent requests, each server gets as many as the other,
+while the other is stopped for a moment.
+
+The server that was started first is the slower one, even if both are of the same kind. So several
+pairs are started, in changing order, and the mean of all counts. Concurrent requests of the same
+length may all end at the same moment during a whole round. The engine then has nothing to do until
+the next ones come, which makes such a round up to 5 % slower, on either side. So each pair has many
+short rounds.
+
 Prints the median milliseconds of a request and requests per second, the differences with their
 standard errors over pairs and rounds, machine and versions; exits with 1 when a limit is missed.
 """
@@ -55,12 +59,12 @@ OUR_VARIABLES = ("VLLM_PLUGINS", "VLLM_MEDIA_CONNECTOR")
 
 
 @contextlib.contextmanager
-def server(*, ours: bool) -> Iterator[tuple[str, int]]:
+def server(*, plain: bool) -> Iterator[tuple[str, int]]:
     """Start a server and give its root and its process; it is stopped at the end."""
     port = free_port()
     launch = build_launch(ServeSettings(port=port), Installation.detect(), os.environ)
     argv, env = launch.argv, launch.env
-    if not ours:
+    if plain:
         for flag, words in OUR_FLAGS.items():
             where = argv.index(flag)
             argv = argv[:where] + argv[where + words :]
@@ -136,7 +140,7 @@ def measure() -> tuple[list[list[float]], list[list[float]]]:
     rates: list[list[float]] = []
     for pair in range(PAIRS):
         first = pair % 2 == 0
-        with server(ours=first) as one, server(ours=not first) as other:
+        with server(plain=not first) as one, server(plain=first) as other:
             servers = [one, other] if first else [other, one]
             latencies.append(one_by_one([root for root, _ in servers]))
             rates.extend(at_once(servers))

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from PIL import Image
 
+from qwen_ocr import documents
 from qwen_ocr.async_client import AsyncOCRClient
 from qwen_ocr.documents import Line
 from qwen_ocr.errors import (
@@ -31,6 +32,7 @@ from qwen_ocr.settings import ClientSettings
 from qwen_ocr.sources import Source
 from qwen_ocr_tools.batch.documents import Page, PageImage, PageImages
 from qwen_ocr_tools.batch.server import check_any
+from qwen_ocr_tools.exports.places import around
 
 NOT_THE_PAGE = (
     AuthenticationError,
@@ -110,20 +112,20 @@ class Reader:
         image = await self._images.get(job.page)
         result = await self._client.ocr(image, self._prompt, **self._options)
         if self._locate:
-            job.layout = await self._find_lines(image)
+            job.layout = await self._find_lines(image, result.text)
         return result
 
-    async def _find_lines(self, image: PageImage) -> Layout | None:
+    async def _find_lines(self, image: PageImage, text: str) -> Layout | None:
         try:
             lines = await self._client.locate(image)
         except UnsupportedTaskError:
-            return await self._ask_for_blocks(image)
+            return await self._ask_for_blocks(image, text)
         except (SchemaError, TruncatedError):
             return None
         size = await asyncio.to_thread(lambda: known_size(load_image(image)).size)
         return Layout(lines, size)
 
-    async def _ask_for_blocks(self, image: PageImage) -> Layout | None:
+    async def _ask_for_blocks(self, image: PageImage, text: str) -> Layout | None:
         """The lines that our server finds for models that do not; None where there are none."""
         file = await asyncio.to_thread(_as_file, image)
         try:
@@ -131,8 +133,24 @@ class Reader:
         except (BadRequestError, ResponseError):  # another server, or not an image for it
             return None
         (page,) = document.pages
-        lines = [line for block in page.blocks for line in block.lines]
+        lines = _lines_of(page, text)
         return Layout(lines, (page.width, page.height), page.turned, page.skew) if lines else None
+
+
+def _lines_of(page: documents.Page, text: str) -> list[Line]:
+    """A line for each row of a page.
+
+    The same page, asked for twice, can be read in two ways: the lines say what `text` does, if it
+    has as many.
+    """
+    rows = [row for block in page.blocks for row in block.rows]
+    texts = [line for line in text.splitlines() if line.strip()]
+    if len(rows) != len(texts):
+        texts = [" ".join(line.text for line in row) for row in rows]
+    return [
+        Line(text, around([line.box for line in row]), tuple(w for line in row for w in line.words))
+        for text, row in zip(texts, rows, strict=True)
+    ]
 
 
 def _as_file(image: PageImage) -> Source:

@@ -4,8 +4,8 @@ A server turns a page upright and makes it level before it reads it, and its box
 Files that stand beside the document need boxes of the page that people see.
 """
 
-from collections.abc import Iterator
-from itertools import accumulate
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, pairwise
 from math import cos, radians, sin
 from typing import NamedTuple
 
@@ -60,14 +60,15 @@ def _spread(line: Line) -> Iterator[PlacedRow]:
 def words_of(line: Line) -> Iterator[PlacedWord]:
     """The words of a line with their boxes.
 
-    Where white space in the picture does not divide the line into as many words as its text has,
-    each takes the part of the line that it has of the characters.
+    White space in the picture divides the line into pieces. Where these are more than the words of
+    its text, the widest gaps are those between words; where they are fewer, each word takes the
+    part of the line that it has of the characters.
     """
     texts = line.text.split()
     left, top, right, bottom = line.box
-    edges = list(line.words)
-    if len(edges) != len(texts):
-        width = (right - left) / max(sum(map(len, texts)) + len(texts) - 1, 1)
+    edges = _joined(line.words, len(texts))
+    if len(edges) < len(texts):
+        width = (right - left) / (sum(map(len, texts)) + len(texts) - 1)
         ends = accumulate(len(text) + 1 for text in texts)
         edges = [
             (round(left + width * (end - 1 - len(text))), round(left + width * (end - 1)))
@@ -77,6 +78,13 @@ def words_of(line: Line) -> Iterator[PlacedWord]:
     confidences = line.confidence if known else (None,) * len(texts)
     for text, (start, end), confidence in zip(texts, edges, confidences, strict=True):
         yield PlacedWord(text, (start, top, end, bottom), confidence)
+
+
+def _joined(pieces: Sequence[tuple[int, int]], count: int) -> list[tuple[int, int]]:
+    """Pieces of a line, from the left, put together until there are no more than `count`."""
+    gaps = sorted(range(1, len(pieces)), key=lambda place: pieces[place - 1][1] - pieces[place][0])
+    starts = [0, *sorted(gaps[: max(count - 1, 0)]), len(pieces)]
+    return [(pieces[a][0], pieces[b - 1][1]) for a, b in pairwise(starts) if count and a < b]
 
 
 def around(boxes: list[Box]) -> Box:

@@ -1,6 +1,6 @@
 """What stands between the network and vLLM: one ASGI middleware, and its parts.
 
-    middleware     the order of things: route, key, limits, body, the application, the answer
+    middleware     the steps of a request: route, key, limits, body, the application, the answer
     routes         what a route is: its path, its methods, whether it needs a key
     keys           who may call
     limits         how many requests at a time, how large and how slow a body may be

@@ -124,7 +124,7 @@ class RequestContext:
         try:
             return await self._receive()
         except asyncio.CancelledError:
-            # As `asyncio.timeout` does: our own cancellation ends here, another one goes on.
+            # As `asyncio.timeout` does: our own cancellation ends here, any other is passed on.
             if self._expired and not task.uncancel():
                 return {"type": "http.disconnect"}
             raise
@@ -217,10 +217,10 @@ class RequestContext:
         await self._send({"type": "http.response.body", "body": body})
 
     async def _linger(self) -> None:
-        """Take what is on its way before the connection is closed.
+        """Read what the caller is still sending, for a while, before the connection is closed.
 
-        Else the network reports a broken connection, and whoever is still sending, a balancer most
-        of all, may never look at the answer.
+        Otherwise its network reports a broken connection, and a caller that is still sending, above
+        all a balancer, may never read the answer.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LINGER):

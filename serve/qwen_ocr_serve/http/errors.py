@@ -68,7 +68,7 @@ def queue_full(limit: int, seconds: int) -> APIError:
 def no_room(limit: int, seconds: int) -> APIError:
     """503: the requests that are under way are as large as the server can hold."""
     message = (
-        f"the server holds {limit / 2**20:g} MiB of requests, which is all it may: "
+        f"the server holds {limit / 2**20:g} MiB of requests, which is its limit: "
         f"try again in {seconds} s"
     )
     return APIError(503, "no_room", message, headers={RETRY_AFTER: str(seconds)})
@@ -82,7 +82,7 @@ def key_limit(limit: int, seconds: int) -> APIError:
 
 def shutting_down(seconds: int = 5) -> APIError:
     """503 while the last requests are finished."""
-    message = "the server is shutting down: try again soon, or another one"
+    message = "the server is shutting down: try again soon, or ask another server"
     return APIError(
         503,
         "shutting_down",
@@ -99,5 +99,5 @@ def deadline_exceeded(seconds: float) -> APIError:
 
 def internal_error() -> APIError:
     """500, with nothing of what happened inside; the log has it under the request id."""
-    message = "the server failed at this request: its log says more under the request id"
+    message = "the server failed at this request: look for the request id in its log"
     return APIError(500, "internal_error", message)

@@ -1,4 +1,4 @@
-"""Frees what requests leave behind, by its size instead of by the number of its objects."""
+"""Collects garbage after so many bytes of requests, instead of after so many objects."""
 
 import gc
 
@@ -9,10 +9,10 @@ _EVERY = 128 * 2**20
 class Garbage:
     """Counts the bytes of requests, and collects garbage after so many of them.
 
-    Each request leaves some reference cycles: pydantic's validators of vLLM's messages are in them,
-    and hold the images as text. Python looks for cycles after so many new objects, which can be
-    those of thousands of images, gigabytes. All that has existed since the server's start is
-    frozen, so that a collection looks through little more than the requests.
+    Each request leaves some reference cycles, which hold its images as text: pydantic's validators
+    of vLLM's messages make them. Python looks for cycles after so many new objects. Until then,
+    those of thousands of images can be left, which are gigabytes. What exists at the end of the
+    server's start is frozen, so a collection looks at little more than what requests have made.
     """
 
     def __init__(self) -> None:

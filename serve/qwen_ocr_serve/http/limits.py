@@ -72,7 +72,7 @@ class ConcurrencyLimiter:
 
 
 class ByteBudget:
-    """The bytes of all requests that the server holds, of those still being read as well.
+    """The bytes of all requests that the server holds, also of those that it is still reading.
 
     They are counted as they come, not as they are announced: whoever announces much and sends
     nothing takes no room from others.

@@ -1,4 +1,4 @@
-"""The order of things: route, key, limits, body, the application, the answer."""
+"""The steps of a request, in order: route, key, limits, body, the application, the answer."""
 
 import asyncio
 import signal
@@ -161,11 +161,12 @@ class Middleware:
         )
 
     def _drain_on_signals(self, state: Any) -> None:
-        """Finish what has begun before anything is taken apart.
+        """Finish the requests that have begun before anything is shut down.
 
-        vLLM begins with the parts that prepare requests, which those that have not reached the
-        engine still need. So the HTTP server ends first, as it does when the engine dies: it closes
-        its port, waits for the last answer, and then lets vLLM clean up. Ctrl-C waits for nothing.
+        vLLM shuts down the parts that prepare requests first, and requests that have not reached
+        the engine still need those. So the HTTP server ends before all else, as it does when the
+        engine dies: it closes its port, waits for the last answer, and then lets vLLM clean up.
+        Ctrl-C waits for nothing.
         """
         loop = asyncio.get_running_loop()
 

@@ -17,11 +17,13 @@ GRACE = 10.0
 
 
 def end_when_hung(shutdown_timeout: float) -> None:
-    """After SIGTERM, give the process so many seconds and some to end by itself, and then end it.
+    """After SIGTERM, end the process if it has not ended by itself after so many seconds and
+    `GRACE`.
 
-    Call it after the process's own handler for SIGTERM was set: both are called. That handler is
-    Python's, which waits until the main thread takes its turn, as a hung one never does. So the
-    signal comes here by faulthandler, which writes into a pipe where the main thread is.
+    Call it after the process's own handler for SIGTERM was set: both are called. Python calls that
+    handler in the main thread, between two instructions of Python, to which a thread that hangs
+    never comes. faulthandler does not need that: it writes where the main thread is into a pipe,
+    and another thread reads it here.
     """
     read, write = os.pipe()
     os.set_blocking(write, False)  # a handler must not wait
@@ -37,5 +39,9 @@ def _watch(pipe: int, seconds: float) -> None:
     first = os.read(pipe, 1)
     time.sleep(seconds)
     where = (first + os.read(pipe, 1 << 16)).decode("utf-8", "replace")
-    logger.critical("hangs %g s after SIGTERM, and is ended. It was here:\n%s", seconds, where)
+    logger.critical(
+        "not ended %g s after SIGTERM, so it is killed. The main thread was here:\n%s",
+        seconds,
+        where,
+    )
     os._exit(EXIT_CODE)

@@ -1,1 +1,1 @@
-"""From settings to vLLM's command line and environment, on what is installed and built in here."""
+"""Makes vLLM's command line and environment of the settings and of what this machine has."""

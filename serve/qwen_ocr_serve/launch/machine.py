@@ -30,7 +30,7 @@ def gpu_memories() -> list[float] | None:
 
 
 def free_memory_gib() -> float:
-    """What a new process can have: of the machine, or of the container that this runs in."""
+    """Memory that a new process can use, of this machine or of this container, in GiB."""
     meminfo = Path("/proc/meminfo").read_text()
     match = re.search(r"MemAvailable:\s+(\d+) kB", meminfo)
     free = int(match.group(1)) * 1024 if match else 0
@@ -45,7 +45,7 @@ def free_memory_gib() -> float:
 
 
 def available_cores() -> int:
-    """How many cores' time this process can have: of the machine, or of its container's share."""
+    """How many cores this process can use, of this machine or within its container's limit."""
     cores = len(os.sched_getaffinity(0))
     try:
         quota, period = (_CONTROL_GROUP / "cpu.max").read_text().split()

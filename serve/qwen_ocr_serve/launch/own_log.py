@@ -6,7 +6,7 @@ import sys
 
 
 def log_as(log_format: str) -> None:
-    """Write this process's log to where the servers write theirs, and in their form."""
+    """Write this process's log to standard output and in this format, as the servers do."""
     handler = logging.StreamHandler(sys.stdout)
     text = logging.Formatter("%(levelname)s %(asctime)s %(message)s", "%m-%d %H:%M:%S")
     handler.setFormatter(_JSON() if log_format == "json" else text)

@@ -1,8 +1,8 @@
-"""In which precision and in how many threads this processor is good at the bundled model.
+"""In which precision, and in how many threads, the bundled model is best computed here.
 
-Processors differ by a factor of ten in what bfloat16 costs them, and neither names nor flags tell
-how much: so the first start multiplies matrices of the model's own shapes for a third of a second,
-in a process of its own, and a small file keeps the result.
+Processors differ by a factor of ten in the speed of bfloat16, and neither their names nor their
+flags tell it. So the first start multiplies matrices of the model's own shapes for a third of a
+second, in a process of its own, and keeps the result in a small file.
 """
 
 import contextlib
@@ -23,12 +23,13 @@ from typing import Any, Literal
 DType = Literal["bfloat16", "float32"]
 SPIN_VARIABLE = "GOMP_SPINCOUNT"
 SPIN_COUNT = "1000"
-"""How often a thread that waits for another looks again before it gives its core away.
+"""How often a thread that waits for another checks for it before it gives its core away.
 
-GNU's OpenMP, which PyTorch brings, looks 300,000 times, some milliseconds: then a thread without a
-core, because another process has it, keeps its partner's core busy with waiting instead of getting
-it. `tests/bench/precision.py --busy` shows what that costs. Fewer looks cost less beside another
-process and more without one. Tokens/s at 16 and 64 requests at once, two cores of an AMD EPYC:
+GNU's OpenMP, which PyTorch brings, checks 300,000 times, which takes some milliseconds. When
+another process has one of the two cores, both threads need the one that is left: the thread that
+waits then occupies it, and the thread that has work cannot run. `tests/bench/precision.py --busy`
+shows what that costs. Fewer checks are faster beside another process, and slower without one.
+Tokens/s at 16 and 64 requests at once, two cores of an AMD EPYC:
 
 | | 100 | 1,000 | 3,000 | 10,000 | 300,000 | one thread |
 |---|---|---|---|---|---|---|
@@ -47,7 +48,7 @@ _MUCH = 1.2
 _OTHER_WORK = 0.5e-3
 """Seconds of everything but linear layers, for each 64 tokens of a page that go through a layer.
 
-With it, the times of a processor are to each other as its tokens/s with 64 requests at once: on a
+With it, the ratios of a processor's times are those of its tokens/s with 64 requests at once: on a
 Cascade Lake 559 and 932 in bfloat16 and float32, and 1,255 with a second thread; on an AMD EPYC
 with AVX-512 BF16, 13 % more with a second thread, and on one without AVX-512, a quarter or more.
 """
@@ -126,7 +127,7 @@ def _cost(times: Times) -> float:
 
 @functools.cache
 def choice(cores: int) -> Choice:
-    """The default on this processor, of which there are so many cores; measured if need be."""
+    """The default on this processor, with so many cores. It is measured unless that was done."""
     path = cache_file(cores)
     busy = os.getloadavg()[0] > cores / 2
     kept = load(path)
@@ -163,7 +164,7 @@ def cache_file(cores: int) -> Path:
 def cache_folder() -> Path:
     """Where this product keeps what it can make again; it may be missing."""
     home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    with contextlib.suppress(RuntimeError):  # nobody's home
+    with contextlib.suppress(RuntimeError):  # there is no home folder
         return Path(home).expanduser() / "qwen-ocr"
     return Path(tempfile.gettempdir(), f"qwen-ocr-{os.getuid()}")
 
@@ -182,7 +183,7 @@ def save(path: Path, kept: Kept) -> None:
     content = {"disturbed": kept.disturbed, "seconds": as_json(kept.measurement)}
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Whole or not at all, whoever reads or writes at the same time.
+        # Others read the whole file or none, even if two processes write at the same time.
         with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
             json.dump(content, file, indent=1)
         Path(file.name).replace(path)

@@ -25,9 +25,9 @@ from qwen_ocr_serve.settings import BUNDLED_MODEL_PATH
 _DTYPES: tuple[DType, ...] = ("float32", "bfloat16")
 _ROWS = 64
 _ROUNDS = 12
-"""In each, every kind has its turn: what else runs on the machine then meets all of them."""
+"""Each round measures every kind, so that other load on the machine slows all of them alike."""
 _SLOT = 2e-3
-"""Seconds of a turn at least. The kinds that take longer run once."""
+"""Seconds for which a kind is repeated in a round; one that takes longer runs once."""
 
 
 def measure(threads: int) -> Measurement:
@@ -38,7 +38,7 @@ def measure(threads: int) -> Measurement:
     """
     found: dict[tuple[DType, int], Times] = {}
     for count in range(1, threads + 1):
-        # A copy, because importing takes longer than measuring. This process has no threads yet.
+        # A fork, because importing takes longer than measuring. This process has no threads yet.
         with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as copy:
             found |= copy.submit(_measure, count).result()
     return found

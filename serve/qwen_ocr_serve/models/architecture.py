@@ -7,7 +7,7 @@ what an FP8 checkpoint stores in one byte instead of two. Both were counted on t
 transformers builds from the configuration, as a test does again; they agree with the sizes that
 the models are published in (Qwen3-VL-8B-Instruct 17.5 GB, Qwen3-VL-2B-Instruct 4.26 GB).
 
-A row is `compared` if its shape was held against a published configuration, model card, file size,
+A row is `compared` if its shape was compared with a published configuration, model card, file size,
 or a training framework that loads the checkpoint (torchtitan: the Qwen3-VL MoE models). The others
 are checked by their number of parameters alone, which says little about key-value heads;
 `Architecture.exact` is then False, and `qwen-ocr plan` says so.
@@ -36,11 +36,11 @@ class UnknownArchitectureError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """The sizes that decide about memory. All in units of one, or bytes where it says so."""
+    """The sizes that memory depends on: numbers of things, or bytes where it says so."""
 
     name: str
     weights_bytes: int | None
-    """None for a compressed checkpoint that is not there to be measured."""
+    """None for a compressed checkpoint whose files are not on this machine."""
     hidden_size: int
     intermediate_size: int
     vocab_size: int

@@ -1,8 +1,8 @@
 """Whether a model fits into a GPU's memory, and how many pages it can then read at a time.
 
-The arithmetic is vLLM's own, done before the download: of the memory that it may use, what weights
-and working space leave goes to the KV cache, and the cache divided by what one page needs is the
-number of pages in flight. Weights and cache are exact. The working space is an estimate: what vLLM
+The arithmetic is vLLM's own, done before the download. The KV cache gets what weights and working
+space leave of the memory that vLLM may use. The cache divided by what one page needs is the number
+of pages in flight. Weights and cache are exact. The working space is an estimate: what vLLM
 measures at its start, and logs as `Available KV cache memory`, is what counts.
 """
 
@@ -69,7 +69,8 @@ class MemoryPlan:
     pages_in_flight: int
     kv_tokens: int
     max_model_len: int | None
-    """To start with; None for as long a context as vLLM finds room for, when there is little."""
+    """The context to start the server with; None when memory is short: vLLM then takes the longest
+    that fits."""
 
     @property
     def fits(self) -> bool:

@@ -23,7 +23,8 @@ class Serving:
     """Its chat template lets the model reason at length before it answers, unless told not to."""
     fp8_kv_cache: bool = False
     """A KV cache in 8 bits is known to leave the text as it is: vLLM's recipes use it for the
-    hybrid models. Qwen2's biased keys do not survive it, and for Qwen3-VL nobody has shown it."""
+    hybrid models. Qwen2's keys have a bias, which 8 bits spoil; for Qwen3-VL nobody has shown
+    it."""
     max_answer: int | None = 16384
     """Most tokens of an answer, less where the context ends first; None where the model's own
     `generation_config.json` has a fitting number. No page comes near the default: one of 5,000

@@ -1,4 +1,4 @@
-"""A process that this one looks after."""
+"""A process that is started, watched and ended by this one."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ POLL_INTERVAL = 0.2
 """Seconds between two looks at a process."""
 _PR_SET_PDEATHSIG = 1  # of <linux/prctl.h>
 _EXPECTED = {0, *(code for s in (signal.SIGTERM, signal.SIGINT) for code in (-s, 128 + s))}
-"""Exit codes of processes that end as a signal asks."""
+"""Exit codes of processes that have ended because a signal told them to."""
 
 
 class Child:

@@ -16,11 +16,12 @@ from qwen_ocr_serve.replicas.child import POLL_INTERVAL, Child
 log = logging.getLogger("qwen_ocr.supervisor")
 
 _STEADY = 600.0
-"""Seconds after which an end is not one of several in a row; a start alone can take minutes."""
+"""Seconds. When a process that has run for longer ends, its pauses begin anew with the shortest; a
+start alone can take minutes."""
 _LONGEST_PAUSE = 60.0
 _BALANCER_START = 30.0
 _KILL_AFTER = 15.0
-"""Seconds that a server gets to end, more than its requests."""
+"""Seconds that a server gets to end, beside those that its requests get."""
 
 
 def pause_after(ends: int) -> float:
@@ -83,8 +84,8 @@ class Supervisor:
             tasks.create_task(self._keep(self._balancer))
             await self._wait_for_balancer()
             tasks.create_task(self._keep(first))
-            # Alone: what it downloads and compiles is there for the others, and a mistake in the
-            # settings is told once.
+            # The others start when the first is ready: they find what it has downloaded and
+            # compiled, and an error in the settings is reported once.
             if not await self._ready(first, 1):
                 raise LaunchError(f"{first.name} ended before it was ready: its log says why")
             for server in others:
@@ -106,7 +107,7 @@ class Supervisor:
                 continue
             ends = ends + 1 if time.monotonic() - began < _STEADY else 1
             pause = pause_after(ends)
-            log.error("%s ended with %d; the next start is %g s away", child.name, code, pause)
+            log.error("%s ended with %d; it is started again in %g s", child.name, code, pause)
             await asyncio.sleep(pause)
 
     async def _until_ended(self, server: Child) -> int:
@@ -126,12 +127,12 @@ class Supervisor:
                 for server in self._servers:
                     await self._control.lost(server.name)
                 return
-        raise LaunchError("HAProxy does not start: its words are above")
+        raise LaunchError("HAProxy does not start: its message is above")
 
     async def _ready(self, server: Child, start: int) -> bool:
         """Wait until requests go to this start of a server; `False` if it ends before.
 
-        Whoever finds out first says so in the log.
+        The first call that finds out writes it into the log.
         """
         while server.starts < start or (server.starts == start and server.running):
             await asyncio.sleep(POLL_INTERVAL)

@@ -1,7 +1,7 @@
-"""All that replaces something inside vLLM, a patch a module.
+"""All that replaces something inside vLLM; each module is one patch.
 
-`general_plugin` applies them in each of vLLM's processes, and `startup_signals` itself. They were
-written for `VLLM_VERSIONS`: with any other, vLLM stays as it is, and the log says so.
+`general_plugin` applies them in each of vLLM's processes; `startup_signals` applies itself. They
+were written for `VLLM_VERSIONS`: with any other, vLLM stays as it is, and the log says so.
 
 Nothing of vLLM is imported here, because the launcher needs these names.
 """
@@ -13,8 +13,8 @@ VLLM_VERSIONS = frozenset({"0.32.0"})
 START_METHOD = "VLLM_WORKER_MULTIPROC_METHOD"
 """vLLM's variable: how it starts its engine's process."""
 ENGINE_THREADS = "_QWEN_OCR_ENGINE_THREADS"
-"""Our launcher's variable: in how many threads the engine computes, which is a copy of the server's
-process. The server itself has one, because threads do not survive the copying."""
+"""Our launcher's variable: in how many threads the engine computes. The engine's process is a fork
+of the server's, and threads do not survive a fork, so the server itself computes in one."""
 WITHOUT = "_QWEN_OCR_WITHOUT_PATCHES"
 """A variable for measurements: names of modules here that are not to be applied, with commas."""
 STARTUP_FOLDER = Path(__file__).with_name("startup")

@@ -1,9 +1,10 @@
 """Compiled kernels for a model that runs eagerly on a CPU.
 
-vLLM's build for CPUs holds C++ kernels for normalization and rotary embedding, but runs both as a
-dozen PyTorch operators each: they are listed as kernels for GPUs. Importing this module registers
-them in place of vLLM 0.32's `RMSNorm` and `MRotaryEmbedding`, where vLLM takes implementations from
-others. Compiled models do not use them: the compiler makes its own out of the operators.
+vLLM's build for CPUs has C++ kernels for normalization and rotary embedding, but lists them as
+kernels for GPUs, and computes each of the two with a dozen PyTorch operators. Importing this module
+registers the kernels in place of vLLM 0.32's `RMSNorm` and `MRotaryEmbedding`, in the way that vLLM
+has for implementations of others (`register_oot`). Compiled models do not use them: the compiler
+makes its own out of the operators.
 
 They bring 1.17 times as many tokens/s to a single request of the bundled model and 1.08 times as
 many to 64 at once (`tests/bench/patches.py`: 211 and 180, 748 and 692; two cores of an AMD EPYC
@@ -30,7 +31,8 @@ class CompiledRMSNorm(RMSNorm):
     def forward_cpu(
         self, x: Tensor, residual: Tensor | None = None
     ) -> Tensor | tuple[Tensor, Tensor]:
-        """`x` normalized; or the sum of both, normalized and as it is, in their places."""
+        """`x` normalized; or of the sum of both, the normalized one in `x`, and itself in
+        `residual`."""
         plain = self.has_weight and self.variance_size_override is None
         if not plain or self.weight.dtype != x.dtype:
             normalized: Tensor | tuple[Tensor, Tensor] = self.forward_native(x, residual)
@@ -68,7 +70,7 @@ class CompiledMRotaryEmbedding(MRotaryEmbedding):
     ) -> tuple[Tensor, Tensor | None]:
         """Rotate query and key, (tokens, heads × size), by positions (tokens) or (3, tokens).
 
-        Contiguous ones are rotated in their places, as vLLM does on GPUs.
+        Contiguous ones are rotated in place, as vLLM does on GPUs.
         """
         angles = self._match_cos_sin_cache_dtype(query)
         if positions.ndim == 2:

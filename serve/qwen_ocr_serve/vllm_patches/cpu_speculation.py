@@ -1,4 +1,4 @@
-"""Mends for vLLM 0.32's speculative decoding without GPU, when tokens are drawn at random.
+"""Corrects vLLM 0.32's speculative decoding without GPU, at a temperature above 0.
 
 Importing this module applies them. An answer at temperature 0 needs none of them.
 """
@@ -28,7 +28,7 @@ def apply_sampling_constraints(
 ) -> Tensor:
     """Apply temperature, top-k and top-p to the scores of guessed tokens, (tokens, vocabulary).
 
-    There is no guess in the first step of an answer, which vLLM takes for granted with top-k.
+    The first step of an answer has no guesses. With top-k, vLLM's function fails without any.
     """
     if not len(logits):
         return logits

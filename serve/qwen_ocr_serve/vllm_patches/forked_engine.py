@@ -2,7 +2,8 @@
 
 Replaces `Platform.check_and_update_config` of vLLM 0.32's CPU platform, which insists on a fresh
 interpreter, because OpenMP's threads do not survive a fork. Here the server has none, and the copy
-starts its own. A start of the bundled model takes half the time.
+starts its own. A start of the bundled model takes half the time (`tests/bench/start_time.py`
+measures it).
 """
 
 import os
@@ -21,8 +22,9 @@ from qwen_ocr_serve.vllm_patches.parent_process import end_with_parent
 
 def apply(threads: int) -> None:
     """Let vLLM fork, and the copy compute in so many threads."""
-    # Takes seconds, and the engine needs them. What is registered as a name is imported in yet
-    # another process, to find out what it can do, unless vLLM remembers that from an earlier start.
+    # The engine needs these, and importing them takes seconds. A model that is registered by its
+    # name is imported in one more process, which finds out what it can do, unless vLLM has kept
+    # that from an earlier start.
     from vllm.model_executor.models.medusa import Medusa
     from vllm.model_executor.models.qwen3_vl import Qwen3VLForConditionalGeneration
 
@@ -44,7 +46,7 @@ def apply(threads: int) -> None:
 
 
 def _close_sockets() -> None:
-    """Close copies of network sockets, and stop to wake the server's event loop at signals.
+    """Close copies of network sockets, and no longer wake the server's event loop at signals.
 
     The server has bound its port, which has to be free as soon as it has ended, whatever the engine
     still does.

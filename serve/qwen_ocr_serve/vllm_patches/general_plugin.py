@@ -18,9 +18,9 @@ logger = logging.getLogger("vllm.qwen_ocr.patches")
 def prepare() -> None:
     """The entry point in `vllm.general_plugins`: apply the patches.
 
-    Takes all objects that exist out of garbage collection. Loading a model then collects garbage
-    several times, a third of a second each through all these objects. vLLM itself does the same, at
-    the end of its start.
+    Afterwards, garbage collection no longer looks at the objects that exist now. Loading a model
+    collects garbage several times, and each time would take a third of a second for all these
+    objects. vLLM itself does the same, at the end of its start.
     """
     if multiprocessing.parent_process() is not None:
         end_with_parent()

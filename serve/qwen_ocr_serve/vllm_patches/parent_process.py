@@ -9,7 +9,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def end_with_parent() -> None:
-    """Let the kernel end this process when its parent has ended, however that came.
+    """Let the kernel end this process when its parent has ended, for whatever reason.
 
     vLLM's engine watches its parent only through Python, and outlives one that was killed, with all
     its memory. See prctl(2), PR_SET_PDEATHSIG.

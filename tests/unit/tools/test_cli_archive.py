@@ -82,6 +82,39 @@ def test_searchable_pdfs(run: Run, scans: Path) -> None:
         assert page.get_textpage().get_text_bounded() == "TOTAL 12.50"
 
 
+def described(*texts: str) -> dict[str, Any]:
+    """A page with these lines, as our server describes it."""
+    lines = [
+        {"text": text, "box": [100, 100 * number, 300, 100 * number + 40], "words": []}
+        for number, text in enumerate(texts, 1)
+    ]
+    corners = {f"{end}_{side}": 0 for end in ("top_left", "bottom_right") for side in "xy"}
+    block = {"type": "text", "content": "", **corners, "qwen_ocr": {"lines": lines}}
+    size = {"dpi": 72, "width": 1000, "height": 500}
+    about = {"turned": 90, "skew": 0.5}
+    return {"index": 0, "markdown": "", "dimensions": size, "blocks": [block], "qwen_ocr": about}
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["T0TAL 12.5O"], ["TOTAL 12.50"]),  # the same page, read a second time
+        (["T0TAL", "12.5O"], ["T0TAL", "12.5O"]),
+    ],
+)
+def test_lines_that_our_server_finds_for_any_model(
+    run: Run, scans: Path, server: Any, texts: list[str], expected: list[str]
+) -> None:
+    server.answer_documents(described(*texts))
+    assert run("--searchable-pdf", "pdf").exit_code == 0
+    for line in map(json.loads, Path("out.jsonl").read_text().splitlines()):
+        assert [each["text"] for each in line["lines"]] == expected
+        assert line["lines"][0]["box"] == [100, 100, 300, 140]
+        assert (line["size"], line["turned"], line["skew"]) == ([1000, 500], 90, 0.5)
+    text = pypdfium2.PdfDocument("pdf/scans/a.pdf")[0].get_textpage().get_text_bounded()
+    assert sorted(text.split()) == sorted(" ".join(expected).split())
+
+
 def test_pdfs_that_were_written_are_not_read(run: Run, scans: Path, server: Any) -> None:
     run("--searchable-pdf", "scans/pdf")
     asked = len(server.chats)

@@ -59,7 +59,14 @@ def test_words_share_a_line_whose_ink_is_divided_otherwise() -> None:
     line = Line("ab cdef", (100, 0, 170, 20), ((100, 170),), (0.9,))
     assert placed(line) == [("ab", (100, 120)), ("cdef", (130, 170))]
     assert [word.confidence for word in words_of(line)] == [None, None]
-    assert placed(Line(" ", (0, 0, 9, 9))) == []
+    assert placed(Line(" ", (0, 0, 9, 9), ((0, 9),))) == []
+
+
+def test_the_widest_gaps_are_between_words() -> None:
+    pieces = ((176, 272), (277, 286), (297, 373), (386, 433), (438, 469))
+    line = Line("Harbour news, spring", (176, 0, 469, 20), pieces)
+    assert placed(line) == [("Harbour", (176, 286)), ("news,", (297, 373)), ("spring", (386, 469))]
+    assert placed(Line("Harbournews", line.box, pieces)) == [("Harbournews", (176, 469))]
 
 
 def test_parts_of_a_row_are_one() -> None:

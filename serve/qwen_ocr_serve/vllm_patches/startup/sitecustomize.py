@@ -10,8 +10,8 @@ import gc
 
 from qwen_ocr_serve.vllm_patches.torchvision_compat import declare_on_import
 
-# Imports make a million objects and hardly any garbage, which Python's default of looking through
-# them after each 700 finds out again and again: a second of processor time in each process.
+# Imports make a million objects and hardly any garbage. By default, Python looks for garbage after
+# each 700 new objects, which takes a second of processor time in each process.
 gc.set_threshold(50_000, 50, 50)
 
 declare_on_import()

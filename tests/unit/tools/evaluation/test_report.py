@@ -4,15 +4,17 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
 from typer.testing import CliRunner
 
 from qwen_ocr_tools.cli import app
 from qwen_ocr_tools.evaluation.charts import number, percent, ticks
 from qwen_ocr_tools.evaluation.diff import Segment, differences
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 HOSTILE = (
     "<script>document.title = 'taken'</script> & \"quotes\" </pre><img src=x onerror=alert(1)>"
@@ -81,6 +83,8 @@ def report(
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 def test_in_a_browser(report: Path) -> None:
+    from playwright.sync_api import sync_playwright  # here, because only this test pays for it
+
     html = report.read_text("utf-8")
     assert "http://" not in html
     assert "https://" not in html
@@ -99,7 +103,7 @@ def test_in_a_browser(report: Path) -> None:
         browser.close()
 
 
-def _check(page: Page, report: Path, width: int) -> str:
+def _check(page: "Page", report: Path, width: int) -> str:
     """Look at the report in one size; returns its background."""
     trouble: list[str] = []
     page.on("console", lambda message: trouble.append(message.text))
