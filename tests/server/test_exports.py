@@ -153,7 +153,7 @@ def test_boxes_cover_the_ink_of_the_scan(base_url: str, tmp_path: Path, name: st
     for left, top, right, bottom in words:
         assert ink[top:bottom, left:right].any()
         covered[top:bottom, left:right] = True
-    assert covered.mean() < 0.4  # not just everything
+    assert covered.mean() < 0.5  # not just everything
     assert (ink & covered).sum() > 0.97 * ink.sum()
 
 
