@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx2
 import psutil
 
-from qwen_ocr_serve.http.watchdog import EXIT_CODE, GRACE
+from qwen_ocr_serve.http.watchdog import EXIT_CODE
 from qwen_ocr_serve.launch.local_server import LocalServer, free_port
 
 
@@ -115,8 +115,13 @@ def test_a_dead_engine_is_unhealthy_and_ends_an_idle_server(tmp_path: Path) -> N
         assert running.process.returncode == 1, running.log_tail()
 
 
-HANGING = """
+GRACE = 2.0
+"""Seconds, in the place of `watchdog.GRACE`."""
+HANGING = f"""
 import time
+from qwen_ocr_serve.http import watchdog
+
+watchdog.GRACE = {GRACE}
 
 class Hang:
     def __init__(self, app):
