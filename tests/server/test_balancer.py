@@ -69,7 +69,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
 
 
 def test_the_routes_were_found() -> None:
-    assert {route.error_format for route in ROUTES} == {"openai", "envelope", "own"}
+    assert {route.error_format for route in ROUTES} == {"openai", "envelope", "detail", "own"}
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)
