@@ -5,7 +5,6 @@ nor runs into a time limit.
 """
 
 import base64
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -14,11 +13,9 @@ from pydantic import BaseModel, ValidationError
 from qwen_ocr.documents import Block, Box, Figure, Line, Page
 from qwen_ocr.errors import ConfigurationError, OCRConnectionError, OCRError, ResponseError
 from qwen_ocr.options import DocumentOptions
+from qwen_ocr.page_ranges import parse_pages
 from qwen_ocr.results import Word
-from qwen_ocr.sources import Source, image_errors, name_of, read_bytes
-
-_RANGE = re.compile(r"\s*(\d{1,9})\s*(?:(-)\s*(\d{1,9})?)?\s*", re.ASCII)
-_REMOTE = ("http://", "https://")
+from qwen_ocr.sources import Source, image_errors, is_remote, name_of, read_bytes
 
 
 def build_document_request(source: Source, options: DocumentOptions) -> dict[str, Any]:
@@ -40,7 +37,7 @@ def build_document_request(source: Source, options: DocumentOptions) -> dict[str
         "password": options.get("password"),
     }
     fields = {name: value for name, value in fields.items() if value is not None}
-    if isinstance(source, str) and source[:8].lower().startswith(_REMOTE):
+    if is_remote(source):
         document = {"type": "document_url", "document_url": source}
         return {"body": {**fields, "document": document}}
     name = name_of(source)
@@ -61,29 +58,10 @@ def _server_pages(pages: str | Iterable[int] | None) -> str | None:
     """The server's way to write pages, which counts from 0."""
     if pages is None:
         return None
-    if isinstance(pages, str):
-        return ",".join(_server_range(part) for part in pages.split(","))
-    if not isinstance(pages, Iterable):
-        raise ConfigurationError(f'pages: {pages!r} is not like "1-3,7" or [1, 7]')
-    numbers = list(pages)
-    for number in numbers:
-        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-            raise ConfigurationError(f"pages: {number!r} is not a number from 1")
-    if not numbers:
-        raise ConfigurationError("pages: none selected")
-    return ",".join(str(number - 1) for number in numbers)
-
-
-def _server_range(part: str) -> str:
-    match = _RANGE.fullmatch(part)
-    if not match or int(match[1]) < 1:
-        raise ConfigurationError(f'pages: {part!r} is not like "3", "1-3" or "5-"')
-    first, dash, last = match.groups()
-    if not dash:
-        return str(int(first) - 1)
-    if last and int(last) < int(first):
-        raise ConfigurationError(f"pages: {part!r} ends before it begins")
-    return f"{int(first) - 1}-{int(last) - 1 if last else ''}"
+    return ",".join(
+        f"{first - 1}" if first == last else f"{first - 1}-{'' if last is None else last - 1}"
+        for first, last in parse_pages(pages)
+    )
 
 
 # The few fields that matter, of Mistral's interface and our additions to it.

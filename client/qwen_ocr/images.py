@@ -23,6 +23,7 @@ from qwen_ocr.sources import (
     Source,
     image_errors,
     is_pdf,
+    is_remote,
     name_of,
     read_bytes,
 )
@@ -77,7 +78,7 @@ def load_image(source: ImageInput) -> LoadedImage | str:
     in part. 16-bit and floating-point pixels are stretched from their darkest and brightest to
     0–255. Raises `ImageError` for what is missing, empty, cut off, too large or no image.
     """
-    if isinstance(source, str) and source[:8].lower().startswith(("http://", "https://")):
+    if is_remote(source):
         return source
     name = name_of(source)
     with image_errors(name):

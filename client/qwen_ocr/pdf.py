@@ -1,8 +1,7 @@
 """Pages of a PDF as images; needs the extra `pdf`."""
 
-import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -109,34 +108,3 @@ def check_dpi(dpi: float) -> None:
     """Raise `ConfigurationError` for a resolution that nobody renders at."""
     if not isinstance(dpi, int | float) or not MIN_DPI <= dpi <= MAX_DPI:
         raise ConfigurationError(f"dpi: {dpi!r} is not a number from {MIN_DPI} to {MAX_DPI}")
-
-
-def page_numbers(pages: str | Iterable[int] | None, count: int) -> list[int]:
-    """The numbers, from 1, that `pages` selects of `count` pages, in the order that it gives.
-
-    `pages` is like `"1-3,7,12-"` or holds numbers; None is all. Raises `ConfigurationError` for
-    pages that the document does not have, and for no pages.
-    """
-    if pages is None:
-        return list(range(1, count + 1))
-    if not isinstance(pages, Iterable):
-        raise ConfigurationError(f'pages: {pages!r} is not like "1-3,7" or [1, 7]')
-    numbers: list[object] = []
-    if isinstance(pages, str):
-        for part in pages.split(","):
-            match = re.fullmatch(r"\s*(\d{1,9})\s*(?:(-)\s*(\d{1,9})?)?\s*", part, re.ASCII)
-            if not match:
-                raise ConfigurationError(f'pages: {part!r} is not like "3", "1-3" or "5-"')
-            first, dash, last = match.groups()
-            end = int(last) if last else count if dash else int(first)
-            if end > count:
-                raise ConfigurationError(f"pages: there is no page {end} among {count}")
-            numbers += range(int(first), end + 1) or [first]
-    else:
-        numbers += pages
-    for number in numbers:
-        if not isinstance(number, int) or not 1 <= number <= count:
-            raise ConfigurationError(f"pages: there is no page {number!r} among {count}")
-    if not numbers:
-        raise ConfigurationError("pages: none selected")
-    return [number for number in numbers if isinstance(number, int)]

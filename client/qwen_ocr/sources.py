@@ -37,6 +37,11 @@ Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryFile
 """A path, a `data:` URL, bytes, or a file opened for reading bytes."""
 
 
+def is_remote(source: object) -> TypeGuard[str]:
+    """Whether a source is a URL of the web, which the server fetches."""
+    return isinstance(source, str) and source[:8].lower().startswith(("http://", "https://"))
+
+
 def is_pdf(data: bytes) -> bool:
     """Whether a file that begins with these bytes is a PDF."""
     return _PDF_MARK in data[:PDF_MARK_WITHIN]

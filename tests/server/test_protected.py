@@ -24,6 +24,7 @@ CHAT = "/v1/chat/completions"
 OCR = "/api/v1/ocr"
 ALICE, BOB = "key-of-alice", "key-of-bob"
 QUEUE = 32
+RECEIPT = Path(__file__).parents[1] / "samples/receipt.pdf"
 SETTINGS = {
     "QWEN_OCR_API_KEYS": f"alice:{ALICE}",
     "QWEN_OCR_MAX_REQUESTS": str(QUEUE),
@@ -99,6 +100,25 @@ def test_the_client_with_and_without_a_key(protected: LocalServer, png: bytes) -
     ):
         client.ocr(png)
     assert caught.value.code == "invalid_api_key"
+
+
+def test_a_file_of_another_key_is_not_there(protected: LocalServer, alice: httpx2.Client) -> None:
+    sent = alice.post("/v1/files", files={"file": RECEIPT.read_bytes()}).json()["id"]
+    body = {"document": {"type": "file", "file_id": sent}}
+    headers = {"Authorization": f"Bearer {BOB}"}
+    with httpx2.Client(base_url=protected.base_url, timeout=60, headers=headers) as bob:
+        assert bob.get("/v1/files").json()["data"] == []
+        for answer in (
+            bob.get(f"/v1/files/{sent}"),
+            bob.get(f"/v1/files/{sent}/url"),
+            bob.delete(f"/v1/files/{sent}"),
+            bob.post("/v1/ocr", json=body),
+        ):
+            assert (answer.status_code, code(answer)) == (404, "file_not_found")
+        # Whoever has a URL that its owner asked for may have it, without a key as well.
+        url = alice.get(f"/v1/files/{sent}/url").json()["url"]
+        assert httpx2.get(url).content == RECEIPT.read_bytes()
+    assert alice.post("/v1/ocr", json=body).status_code == 200
 
 
 def test_an_error_can_be_followed_into_the_log(protected: LocalServer) -> None:

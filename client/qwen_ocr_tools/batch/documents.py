@@ -14,10 +14,9 @@ from PIL import Image
 from qwen_ocr.errors import ImageError, OCRError, PDFError
 from qwen_ocr.images import check_size
 from qwen_ocr.pdf import DEFAULT_DPI, PDF
-from qwen_ocr.sources import PDF_MARK_WITHIN, Source, image_errors, is_pdf, read_bytes
+from qwen_ocr.sources import PDF_MARK_WITHIN, Source, image_errors, is_pdf, is_remote, read_bytes
 
 TIFF_MARKS = (b"II*\0", b"MM\0*")
-REMOTE = ("http://", "https://")
 
 Kind = Literal["image", "pdf", "tiff"]
 PageImage = Source | Image.Image
@@ -66,7 +65,7 @@ class Page:
 
 def open_document(name: str, data: bytes | None = None) -> SourceDocument:
     """The document at a path or URL, or in `data`; what is wrong with it becomes its `error`."""
-    if data is None and name[:8].lower().startswith(REMOTE):
+    if data is None and is_remote(name):
         return SourceDocument(name, name)
     source: Source = name if data is None else data
     try:

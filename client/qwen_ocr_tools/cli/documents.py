@@ -16,12 +16,12 @@ from qwen_ocr.confidence import WARNINGS
 from qwen_ocr.documents import Document, Page
 from qwen_ocr.errors import ConfigurationError, NotFoundError, OCRError, ResponseError
 from qwen_ocr.options import DocumentOptions
-from qwen_ocr.sources import PDF_MARK_WITHIN, image_errors, is_pdf, read_bytes
+from qwen_ocr.sources import PDF_MARK_WITHIN, image_errors, is_pdf, is_remote, read_bytes
 from qwen_ocr_tools.batch.files import write_file
 from qwen_ocr_tools.batch.progress import Progress, Tally
 from qwen_ocr_tools.cli.common import complain
 from qwen_ocr_tools.exports.formats import Format, Original, content, figures_folder, needs_blocks
-from qwen_ocr_tools.exports.targets import STANDARD_INPUT, check_free, find_targets, is_url
+from qwen_ocr_tools.exports.targets import STANDARD_INPUT, check_free, find_targets
 from qwen_ocr_tools.exports.texts import figure_files, json_line
 
 _AT_ONCE = 4
@@ -71,7 +71,7 @@ def _check_pdf(names: Sequence[str], spec: DocumentSpec) -> None:
         raise ConfigurationError(
             f"searchable PDFs need {exc.name}: pip install 'qwen-ocr[searchable]'"
         ) from exc
-    for name in filter(is_url, names):
+    for name in filter(is_remote, names):
         raise ConfigurationError(f"{name}: a searchable PDF is made of a file: download it first")
     if spec.output is None and sys.stdout.isatty():
         raise ConfigurationError("--format pdf: say with -o where it is to go")
@@ -134,7 +134,7 @@ def _may_be_pdf(original: Original) -> bool:
     """Whether page numbers have a meaning for it; what a URL leads to, only the server can see."""
     if original.data is not None:
         return is_pdf(original.data)
-    if is_url(original.name):
+    if is_remote(original.name):
         return True
     with image_errors(original.name), Path(original.name).open("rb") as file:
         return is_pdf(file.read(PDF_MARK_WITHIN))

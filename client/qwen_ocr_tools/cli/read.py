@@ -205,7 +205,7 @@ def _refuse_folder(name: str) -> None:
 
 
 def _pages(files: list[str], selected: str | None) -> Iterator["Job"]:
-    from qwen_ocr.pdf import page_numbers
+    from qwen_ocr.page_ranges import page_numbers
     from qwen_ocr_tools.batch.documents import Page, open_argument
     from qwen_ocr_tools.batch.reading import Job
 

@@ -5,15 +5,10 @@ from pathlib import Path, PurePath
 from urllib.parse import urlsplit
 
 from qwen_ocr.errors import ConfigurationError, OutputError
-from qwen_ocr_tools.batch.documents import REMOTE
+from qwen_ocr.sources import is_remote
 from qwen_ocr_tools.exports.formats import SUFFIXES, Format, figures_folder
 
 STANDARD_INPUT = "-"
-
-
-def is_url(name: str) -> bool:
-    """Whether a document is one that the server fetches."""
-    return name[:8].lower().startswith(REMOTE)
 
 
 def find_targets(names: Sequence[str], form: Format, output: Path) -> dict[str, Path]:
@@ -41,7 +36,7 @@ def find_targets(names: Sequence[str], form: Format, output: Path) -> dict[str, 
 def _stem(name: str) -> str:
     if name == STANDARD_INPUT:
         return "stdin"
-    return PurePath(urlsplit(name).path if is_url(name) else name).stem or "document"
+    return PurePath(urlsplit(name).path if is_remote(name) else name).stem or "document"
 
 
 def check_free(target: Path, form: Format) -> None:

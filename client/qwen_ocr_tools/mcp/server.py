@@ -15,8 +15,8 @@ from qwen_ocr.confidence import WARNINGS
 from qwen_ocr.documents import Box, Page
 from qwen_ocr.errors import OCRError
 from qwen_ocr.options import DocumentOptions
-from qwen_ocr.sources import Source
-from qwen_ocr_tools.batch.documents import REMOTE, PageImages, open_document
+from qwen_ocr.sources import Source, is_remote
+from qwen_ocr_tools.batch.documents import PageImages, open_document
 from qwen_ocr_tools.mcp.root import RootFolder
 from qwen_ocr_tools.schema import model_of
 
@@ -54,7 +54,7 @@ def build_server(client: AsyncOCRClient, root: RootFolder) -> MCPServer[Any]:
     )
 
     async def source_of(name: str) -> Source:
-        if name[:8].lower().startswith(REMOTE):
+        if is_remote(name):
             return name
         return await asyncio.to_thread(root.read, name)
 

@@ -1,20 +1,15 @@
 """Fields filled from a document, or about a picture in it: answers in the form of a JSON Schema."""
 
 import base64
+import json
 
 from starlette.datastructures import State
-from vllm.entrypoints.openai.chat_completion.protocol import (
-    ChatCompletionRequest,
-    ChatCompletionResponse,
-)
-from vllm.entrypoints.serve.engine.protocol import ErrorResponse
+from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
 
+from qwen_ocr.prompts import Task
+from qwen_ocr.schemas import closed
 from qwen_ocr_serve.api.document_request import AnnotationFormat
-from qwen_ocr_serve.http.vllm_errors import from_answer
-
-_FILL = "Fill the fields of this JSON Schema from the document. What it does not say is left empty."
-_DESCRIBE = "Describe the picture in the fields of this JSON Schema."
-_RETRY_AFTER = 5
+from qwen_ocr_serve.api.page_reader import complete_chat
 
 
 async def annotate_document(
@@ -25,23 +20,23 @@ async def annotate_document(
     From the text and not from the pages' pictures: those of a long document would not fit into the
     context, and have been read once already.
     """
-    return await _ask([{"type": "text", "text": text}], form, prompt or _FILL, state)
+    return await _ask({"type": "text", "text": text}, form, prompt, state)
 
 
 async def annotate_figure(jpeg: bytes, form: AnnotationFormat, state: State) -> str:
     """JSON about a picture. Raises `APIError`."""
     url = "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
-    return await _ask([{"type": "image_url", "image_url": {"url": url}}], form, _DESCRIBE, state)
+    return await _ask({"type": "image_url", "image_url": {"url": url}}, form, None, state)
 
 
 async def _ask(
-    content: list[dict[str, object]], form: AnnotationFormat, prompt: str, state: State
+    part: dict[str, object], form: AnnotationFormat, prompt: str | None, state: State
 ) -> str:
-    schema = form.json_schema.schema_
-    words = f"{prompt}\n\n{schema}"
+    schema = closed(form.json_schema.schema_)
+    words = f"{prompt}\n\n{json.dumps(schema)}" if prompt else Task.KEY_VALUE(schema)
     request = ChatCompletionRequest.model_validate(
         {
-            "messages": [{"role": "user", "content": [*content, {"type": "text", "text": words}]}],
+            "messages": [{"role": "user", "content": [part, {"type": "text", "text": words}]}],
             "temperature": 0,
             "response_format": {
                 "type": "json_schema",
@@ -49,8 +44,4 @@ async def _ask(
             },
         }
     )
-    answer = await state.openai_serving_chat.create_chat_completion(request, None)
-    if isinstance(answer, ErrorResponse):
-        raise from_answer(answer.error.code, answer.model_dump_json().encode(), _RETRY_AFTER)
-    assert isinstance(answer, ChatCompletionResponse), "not a streaming request"
-    return answer.choices[0].message.content or ""
+    return (await complete_chat(request, state)).choices[0].message.content or ""

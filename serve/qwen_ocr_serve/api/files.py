@@ -75,6 +75,7 @@ class Deleted(BaseModel):
 
 @cache
 def _uploads() -> Uploads:
+    """The store; asked for in the event loop's thread alone, so that there is one."""
     settings = server_settings()
     folder = settings.upload_dir
     if folder is None:
@@ -102,7 +103,7 @@ def _missing(upload_id: str) -> APIError:
 
 async def _find(request: Request, upload_id: str) -> Upload:
     owner = request.scope["key_name"]
-    upload = await asyncio.to_thread(lambda: _uploads().find(upload_id, owner))
+    upload = await asyncio.to_thread(_uploads().find, upload_id, owner)
     if upload is None:
         raise _missing(upload_id)
     return upload
@@ -130,9 +131,7 @@ async def _find_signed(upload_id: str, query: dict[str, list[str]]) -> Upload:
     expires, signature = query.get("expires", [""])[0], query["signature"][0]
     if not expires.isdecimal() or len(expires) > 12:
         raise _missing(upload_id)
-    upload = await asyncio.to_thread(
-        lambda: _uploads().find_signed(upload_id, int(expires), signature)
-    )
+    upload = await asyncio.to_thread(_uploads().find_signed, upload_id, int(expires), signature)
     if upload is None:
         raise _missing(upload_id)
     return upload
@@ -159,7 +158,7 @@ async def upload_file(request: Request) -> File:
         raise APIError(HTTPStatus.BAD_REQUEST.value, "invalid_request", "the file is empty", "file")
     owner = request.scope["key_name"]
     try:
-        upload = await asyncio.to_thread(lambda: _uploads().add(data, owner, name, purpose[:64]))
+        upload = await asyncio.to_thread(_uploads().add, data, owner, name, purpose[:64])
     except UploadError as exc:
         message = f"{exc}: delete some, or wait until they are an hour old"
         raise APIError(HTTPStatus.SERVICE_UNAVAILABLE.value, "storage_full", message) from exc
@@ -171,7 +170,7 @@ async def upload_file(request: Request) -> File:
 async def list_files(request: Request) -> FileList:
     """Your uploads, the oldest first."""
     owner = request.scope["key_name"]
-    found = await asyncio.to_thread(lambda: _uploads().list(owner))
+    found = await asyncio.to_thread(_uploads().list, owner)
     return FileList(data=[_described(upload) for upload in found], total=len(found))
 
 

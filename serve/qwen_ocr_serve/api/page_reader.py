@@ -134,7 +134,7 @@ class PieceReader:
     ) -> None:
         """`whole` says that a piece is a whole page, whose text may be long."""
         self._request = request
-        self._chat = state.openai_serving_chat
+        self._state = state
         self._part = image_part(request.messages)
         longest = None if whole else _LONGEST_PIECE
         limits = (request.max_completion_tokens, request.max_tokens, longest)
@@ -154,11 +154,7 @@ class PieceReader:
     async def _ask(self, piece: bytes, temperature: float | None) -> Answer:
         request = self._request_for(piece).model_copy(update={"temperature": temperature})
         async with _gate():
-            answer = await self._chat.create_chat_completion(request, _traced())
-        if isinstance(answer, ErrorResponse):
-            status = answer.error.code
-            raise from_answer(status, answer.model_dump_json().encode(), _RETRY_AFTER)
-        assert isinstance(answer, ChatCompletionResponse), "not a streaming request"
+            answer = await complete_chat(request, self._state)
         choice = answer.choices[0]
         raw = (choice.logprobs.content if choice.logprobs else None) or []
         return Answer(
@@ -192,6 +188,16 @@ class PieceReader:
                 "repetition_detection": self._request.repetition_detection or _detection(),
             }
         )
+
+
+async def complete_chat(request: ChatCompletionRequest, state: State) -> ChatCompletionResponse:
+    """vLLM's answer to a request that is not streamed. Raises `APIError`."""
+    answer = await state.openai_serving_chat.create_chat_completion(request, _traced())
+    if isinstance(answer, ErrorResponse):
+        body = answer.model_dump_json().encode()
+        raise from_answer(answer.error.code, body, _RETRY_AFTER)
+    assert isinstance(answer, ChatCompletionResponse), "not a streaming request"
+    return answer
 
 
 def _traced() -> Request | None:

@@ -62,7 +62,7 @@ def turn(image: Image.Image, dpi: float) -> AnalysedImage:
 def analyse(image: Image.Image, dpi: float, *, figures: bool = False) -> AnalysedImage:
     """The blocks of a page, and the pictures of their pieces."""
     page = make_upright(image)
-    found = _without_photos(find_lines(find_ink(page.grey)), page.grey)
+    found = _without_photos(find_lines(page.ink), page.grey)
     images: list[bytes] = []
     height, width = page.grey.shape
     blocks = _blocks(found, (width, height), page.grey, images)
@@ -73,7 +73,7 @@ def analyse(image: Image.Image, dpi: float, *, figures: bool = False) -> Analyse
 def analyse_blocks(image: Image.Image, dpi: float, *, figures: bool = False) -> AnalysedImage:
     """The blocks of a page, each in one piece with its colours, for a model that reads blocks."""
     page = make_upright(image)
-    found = _without_photos(find_lines(find_ink(page.grey)), page.grey)
+    found = _without_photos(find_lines(page.ink), page.grey)
     height, width = page.grey.shape
     blocks = [block.in_one_piece() for block in _blocks(found, (width, height), None, [])]
     layout = Layout(width, height, dpi, page.turned, page.skew, tuple(blocks))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from qwen_ocr_serve.documents.ink import Grey, find_ink, find_skew
+from qwen_ocr_serve.documents.ink import Grey, Mask, find_ink, find_skew
 from qwen_ocr_serve.documents.orientation import find_turn
 
 _LEAST_SKEW = 0.25
@@ -17,6 +17,7 @@ class UprightPage:
     """A page the right way up."""
 
     grey: Grey
+    ink: Mask
     turned: int
     """Degrees, counter-clockwise, by which it was turned: 0, 90, 180 or 270."""
     skew: float
@@ -36,11 +37,13 @@ def make_upright(image: Image.Image) -> UprightPage:
     grey = np.asarray(image.convert("L"))
     turned = find_turn(grey)
     grey = np.ascontiguousarray(np.rot90(grey, turned // 90))
-    skew = find_skew(find_ink(grey))
+    ink = find_ink(grey)
+    skew = find_skew(ink)
     if abs(skew) < _LEAST_SKEW:
-        return UprightPage(grey, turned, 0.0, image)
+        return UprightPage(grey, ink, turned, 0.0, image)
     border = np.concatenate((grey[0], grey[-1], grey[:, 0], grey[:, -1]))
-    level = Image.fromarray(grey).rotate(
+    rotated = Image.fromarray(grey).rotate(
         skew, Image.Resampling.BICUBIC, fillcolor=int(np.median(border))
     )
-    return UprightPage(np.asarray(level), turned, skew, image)
+    level = np.asarray(rotated)
+    return UprightPage(level, find_ink(level), turned, skew, image)

@@ -12,7 +12,8 @@ from PIL import Image, TiffImagePlugin
 
 from qwen_ocr import ConfigurationError, ImageError, PDFError, tiff_pages
 from qwen_ocr.images import MAX_PIXELS, known_size, load_image
-from qwen_ocr.pdf import PDF, check_dpi, page_numbers
+from qwen_ocr.page_ranges import page_numbers
+from qwen_ocr.pdf import PDF, check_dpi
 
 
 def blank_pdf(*sizes: tuple[float, float]) -> bytes:

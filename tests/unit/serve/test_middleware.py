@@ -34,6 +34,7 @@ from qwen_ocr_serve.settings import server_settings
 
 CHAT = "/v1/chat/completions"
 OCR = "/api/v1/ocr"
+DOCUMENT = "/v1/ocr"
 PROCESS = "/process"
 
 Serve = Callable[..., AbstractContextManager[httpx2.Client]]
@@ -65,6 +66,8 @@ async def chat(request: Request) -> Response:
             return await hold(request)
         case "stream":
             return StreamingResponse(endless(), media_type="text/event-stream")
+        case "some parts":
+            return StreamingResponse(some_parts(), media_type="text/event-stream")
         case "fail in stream":
             return StreamingResponse(failing(), media_type="text/event-stream")
         case "error":
@@ -95,6 +98,13 @@ async def endless() -> Any:
         await asyncio.sleep(0.02)
 
 
+async def some_parts() -> Any:
+    """Eight parts, 0.3 s apart."""
+    for _ in range(8):
+        await asyncio.sleep(0.3)
+        yield b'data: {"text": "..."}\n\n'
+
+
 async def failing() -> Any:
     yield b'data: {"text": "a"}\n\n'
     yield b'data: {"error": {"message": "EngineCore encountered an issue.", "code": 500}}\n\n'
@@ -117,6 +127,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
             routes=[
                 Route(CHAT, chat, methods=["POST"]),
                 Route(OCR, ocr, methods=["POST"]),
+                Route(DOCUMENT, chat, methods=["POST"]),
                 Route(PROCESS, chat, methods=["PUT"]),
                 Route("/tokenize", chat, methods=["POST"]),
                 Route("/health", lambda request: JSONResponse({"status": "unhealthy"}, 503)),
@@ -128,6 +139,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
             [
                 Declared(CHAT, POST, limited=True),
                 Declared(OCR, POST, limited=True, error_format="envelope"),
+                Declared(DOCUMENT, POST, timed_by_part=True),
                 Declared(PROCESS, PUT, api_key_header=True, error_format="detail"),
                 Declared("/health", GET, key=False, error_format="own"),
                 Declared("/metrics", GET),
@@ -420,6 +432,15 @@ def test_a_stream_that_takes_too_long_ends_with_an_error_event(serve: Serve) -> 
     told = json.loads(last.removeprefix("data: "))["error"]
     assert told["code"] == "deadline_exceeded"
     assert told["request_id"] == response.headers["x-request-id"]
+
+
+def test_a_stream_of_pages_may_take_the_time_limit_for_each(serve: Serve) -> None:
+    with serve(request_timeout=1.5) as client:
+        whole = client.post(DOCUMENT, json={"do": "some parts"})
+        limited = client.post(CHAT, json={"do": "some parts"})
+    assert whole.text.count('"text"') == 8
+    assert "deadline_exceeded" not in whole.text
+    assert "deadline_exceeded" in limited.text
 
 
 def test_an_error_in_a_stream_gets_code_and_request_id(serve: Serve) -> None:

@@ -11,6 +11,7 @@ import { authorization } from "./key.js";
  * @property {string} text
  * @property {Token[]} tokens
  * @property {string | null} finishReason
+ * @property {string | number | null} stopReason
  * @property {Usage | null} usage
  */
 
@@ -45,6 +46,7 @@ export async function* read(template, imageUrl, prompt, signal) {
       text: choice?.delta?.content ?? "",
       tokens: (choice?.logprobs?.content ?? []).map(toToken),
       finishReason: choice?.finish_reason ?? null,
+      stopReason: choice?.stop_reason ?? null,
       usage: chunk.usage ?? null,
     };
   }

@@ -23,6 +23,8 @@ export class Reading {
     this.tokens = [];
     /** @type {import("./chat.js").Usage | null} */
     this.usage = null;
+    /** Whether the text of some part of the page was cut off. */
+    this.cutOff = false;
     /** @type {Finish | null} null while text is coming. */
     this.finish = null;
     /** @type {PageError | null} */
@@ -56,6 +58,7 @@ export class Reading {
     if (finish === "stop") {
       const warning = warningOf(text, meanConfidence(this.parts), this.config.low_confidence);
       if (warning) return { finish: "doubtful", text: `warning.${warning}` };
+      if (this.cutOff) return { finish: "doubtful", text: "warning.cut_off" };
     }
     return { finish, text: `finish.${finish}` };
   }
@@ -97,11 +100,12 @@ export class Reading {
   }
 
   /** @param {import("./chat.js").Piece} piece */
-  #add({ text, tokens, usage, finishReason }) {
+  #add({ text, tokens, usage, finishReason, stopReason }) {
     if (this.firstToken === null && tokens.length) this.firstToken = this.seconds;
     this.text += text;
     this.tokens.push(...tokens);
     this.usage = usage ?? this.usage;
+    this.cutOff ||= stopReason === "cut_off";
     if (finishReason) {
       const { finish_reason: loop } = this.config.loop;
       this.finish =

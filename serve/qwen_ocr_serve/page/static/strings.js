@@ -86,6 +86,10 @@ export const strings = {
     en: "No text was found: if there is some, it is too small, too faint, or in a script that the model does not know",
     zh: "没有发现文字：如果图中有文字，可能太小、太淡，或是模型不认识的文字",
   },
+  "warning.cut_off": {
+    en: "Doubtful: somewhere on this page the model went on without end and was cut off there. Compare the text with the page",
+    zh: "结果可疑：模型在页面某处不停地重复输出，该处已被截断。请对照页面检查文字",
+  },
   "finish.stopped": { en: "Stopped by you", zh: "你已停止" },
   "finish.failed": { en: "Broken off by an error", zh: "因错误中断" },
 
