@@ -140,6 +140,29 @@ def test_the_python_client_reads_pages_as_they_come(base_url: str, article: Path
     assert [line.text for line in page.blocks[5].lines[:3]] == ["Work", "Amount", "Price"]
 
 
+def _events(answer: httpx2.Response) -> list[dict[str, Any]]:
+    *events, end = [
+        line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith("data")
+    ]
+    assert end == "[DONE]"
+    return [json.loads(event) for event in events]
+
+
+def test_text_as_it_is_read(http: httpx2.Client) -> None:
+    data = (SAMPLES.parent / "evaluation" / "pages" / "letter-clean.png").read_bytes()
+    events = _events(ask(http, data, stream="true", stream_text="true", include_blocks="true"))
+    *texts, page, about = events
+    assert len(texts) > 10
+    assert {event["index"] for event in texts} == {0}
+    lines = [line["text"] for block in page["blocks"] for line in block["qwen_ocr"]["lines"]]
+    assert "".join(event["delta"] for event in texts).split() == " ".join(lines).split()
+    assert about["usage_info"]["pages_processed"] == 1
+    assert _events(ask(http, data, stream="true")) == [
+        {key: value for key, value in page.items() if key != "blocks"},
+        about,
+    ]
+
+
 # --- files that are sent once and named later
 
 

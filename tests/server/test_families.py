@@ -216,6 +216,22 @@ def test_chat_and_stream(client: OCRClient) -> None:
     assert pieces == (stream.result.raw or stream.result.text)
 
 
+def test_a_page_is_followed_as_it_is_written(served: LocalServer, png: bytes) -> None:
+    url = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    document = {"type": "image_url", "image_url": url}
+    body = {"document": document, "stream": True, "stream_text": True}
+    route = f"{served.base_url}/v1/ocr"
+    texts = []
+    # Random weights write until the context is full, so the caller leaves.
+    with httpx2.stream("POST", route, json=body, timeout=300) as answer:
+        for line in answer.iter_lines():
+            if line.startswith("data:"):
+                texts.append(json.loads(line.removeprefix("data:"))["delta"])
+            if len(texts) == 12:
+                break
+    assert len(texts) == 12
+
+
 class Receipt(BaseModel):
     total: int = Field(ge=0, le=99)
     paid: bool

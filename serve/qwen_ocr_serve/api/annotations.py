@@ -9,7 +9,7 @@ from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionReque
 from qwen_ocr.prompts import Task
 from qwen_ocr.schemas import closed
 from qwen_ocr_serve.api.document_request import AnnotationFormat
-from qwen_ocr_serve.api.page_reader import complete_chat
+from qwen_ocr_serve.api.engine_chat import complete_chat
 
 
 async def annotate_document(

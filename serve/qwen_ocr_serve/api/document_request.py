@@ -88,6 +88,9 @@ class OCRRequest(BaseModel, extra="forbid"):
         default=None, description="The same for each picture."
     )
     stream: bool = Field(default=False, description="Server-sent events, a page each.")
+    stream_text: bool = Field(
+        default=False, description="With `stream`: also the text of each page as it is read."
+    )
     text_layer: Literal["never", "prefer"] = Field(
         default="never",
         description="`prefer` takes the text of pages that a program has made from the PDF itself.",

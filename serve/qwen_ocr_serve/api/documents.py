@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import ExitStack, aclosing
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, NamedTuple, Self
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
@@ -18,6 +18,7 @@ from qwen_ocr_serve.api import answers, page_reader
 from qwen_ocr_serve.api.annotations import annotate_document, annotate_figure
 from qwen_ocr_serve.api.document_answer import PageAnswer, failed_page
 from qwen_ocr_serve.api.document_request import Job, OCRRequest, page_numbers, read_job
+from qwen_ocr_serve.api.engine_chat import OnText
 from qwen_ocr_serve.documents.reading import read_page
 from qwen_ocr_serve.http.errors import APIError, internal_error
 from qwen_ocr_serve.http.routes import POST, Route
@@ -30,6 +31,15 @@ _AHEAD = 3
 """Pages that are begun while one is waited for, so that the engine has work."""
 
 router = APIRouter()
+
+
+class _Begun(NamedTuple):
+    """A page that is being read."""
+
+    number: int
+    task: asyncio.Task[dict[str, Any]]
+    texts: asyncio.Queue[str | None]
+    """What is read of it as it comes, if that is asked for; None at the end."""
 
 
 class DocumentReader:
@@ -67,21 +77,37 @@ class DocumentReader:
 
     async def pages(self) -> AsyncGenerator[dict[str, Any], None]:
         """Each page as it is answered, in order. A page that fails is there with its error."""
-        tasks: list[asyncio.Task[dict[str, Any]]] = []
+        async with aclosing(self.events()) as events:
+            async for event in events:
+                if "delta" not in event:
+                    yield event
+
+    async def events(self) -> AsyncGenerator[dict[str, Any], None]:
+        """Each page, and before it the text that is read of it, if that is asked for."""
+        begun: list[_Begun] = []
         waiting = iter(self._numbers)
         try:
             while True:
-                while len(tasks) <= _AHEAD and (number := next(waiting, None)) is not None:
-                    tasks.append(asyncio.create_task(self._page(number)))
-                if not tasks:
+                while len(begun) <= _AHEAD and (number := next(waiting, None)) is not None:
+                    begun.append(self._begin(number))
+                if not begun:
                     return
-                yield await tasks.pop(0)
+                while (text := await begun[0].texts.get()) is not None:
+                    yield {"index": begun[0].number, "delta": text}
+                yield await begun.pop(0).task
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            for page in begun:
+                page.task.cancel()
+            await asyncio.gather(*(page.task for page in begun), return_exceptions=True)
 
-    async def _page(self, number: int) -> dict[str, Any]:
+    def _begin(self, number: int) -> _Begun:
+        texts: asyncio.Queue[str | None] = asyncio.Queue()
+        on_text = texts.put_nowait if self._asked.stream and self._asked.stream_text else None
+        task = asyncio.create_task(self._page(number, on_text))
+        task.add_done_callback(lambda _: texts.put_nowait(None))
+        return _Begun(number, task, texts)
+
+    async def _page(self, number: int, on_text: OnText | None) -> dict[str, Any]:
         asked = self._asked
         try:
             analysed = await page_reader.analyse(
@@ -94,9 +120,18 @@ class DocumentReader:
                 text_layer=asked.text_layer == "prefer",
                 password=asked.password,
             )
-            ask = page_reader.PieceReader(self._chat, self._state, whole=self._reads_pages)
-            read = answers.understood(await read_page(analysed, ask), self._prompt)
-            answer = PageAnswer(asked, number, read, analysed.figures)
+            # A page that the model reads in one go is followed word by word, others by pieces.
+            whole = self._reads_pages and len(analysed.pieces) == 1
+            ask = page_reader.PieceReader(
+                self._chat,
+                self._state,
+                whole=self._reads_pages,
+                on_text=on_text if whole else None,
+            )
+            read = await read_page(analysed, ask, None if whole else on_text)
+            answer = PageAnswer(
+                asked, number, answers.understood(read, self._prompt), analysed.figures
+            )
             return answer.body(await self._annotations(answer))
         except APIError as exc:
             return failed_page(number, exc)
@@ -177,16 +212,16 @@ async def read_document(job: Annotated[Job, Depends(read_job)], raw_request: Req
 
 
 async def _events(reader: DocumentReader, opened: ExitStack) -> AsyncIterator[str]:
-    """A page each, then what is about all of them, then the end."""
+    """A page each, its text before it if asked for, what is about all of them, the end."""
     texts: list[str] = []
     with opened:
         try:
             # Closed at once when the caller goes away, so that no further page is read.
-            async with aclosing(reader.pages()) as pages:
-                async for page in pages:
-                    if reader.annotates:
-                        texts.append(page["markdown"])
-                    yield f"data: {json.dumps(page, ensure_ascii=False)}\n\n"
+            async with aclosing(reader.events()) as events:
+                async for event in events:
+                    if reader.annotates and "markdown" in event:
+                        texts.append(event["markdown"])
+                    yield f"data: {json.dumps(event, ensure_ascii=False)}\n\n"
             about = await reader.about(texts)
             yield f"data: {json.dumps(about, ensure_ascii=False)}\n\n"
         except Exception:  # noqa: BLE001  # half an answer: an event is all that can tell

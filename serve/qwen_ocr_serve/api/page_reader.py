@@ -14,21 +14,15 @@ from http import HTTPStatus
 from typing import Any
 
 from starlette.datastructures import State
-from starlette.requests import Request
-from vllm.entrypoints.openai.chat_completion.protocol import (
-    ChatCompletionRequest,
-    ChatCompletionResponse,
-)
-from vllm.entrypoints.serve.engine.protocol import ErrorResponse
+from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
 
 from qwen_ocr.confidence import Token
 from qwen_ocr.repetition import REPETITION, SERVER_DETECTION, TEMPERATURES
+from qwen_ocr_serve.api.engine_chat import OnText, complete_chat
 from qwen_ocr_serve.documents.files import DocumentFile
 from qwen_ocr_serve.documents.reading import Answer
 from qwen_ocr_serve.documents.workers import AnalysedPage, PageError, PageWorkers
 from qwen_ocr_serve.http.errors import APIError
-from qwen_ocr_serve.http.traces import trace_headers
-from qwen_ocr_serve.http.vllm_errors import from_answer
 from qwen_ocr_serve.images.connector import load_bytes, size_of
 from qwen_ocr_serve.models.serving import served_family
 from qwen_ocr_serve.settings import MAX_PIECES
@@ -39,7 +33,6 @@ _MOST_PIECES = 2000
 """Of one page. A newspaper has some 600."""
 _ATTEMPTS = 2
 """Times that a piece is read whose text ends in a loop."""
-_RETRY_AFTER = 5
 _Part = dict[str, Any]
 
 
@@ -130,11 +123,20 @@ class PieceReader:
     """Asks vLLM for the text of a piece as the request asks for that of its image."""
 
     def __init__(
-        self, request: ChatCompletionRequest, state: State, *, whole: bool = False
+        self,
+        request: ChatCompletionRequest,
+        state: State,
+        *,
+        whole: bool = False,
+        on_text: OnText | None = None,
     ) -> None:
-        """`whole` says that a piece is a whole page, whose text may be long."""
+        """`whole` says that a piece is a whole page, whose text may be long.
+
+        `on_text` is called with its text as the model writes it, the first time that it is read.
+        """
         self._request = request
         self._state = state
+        self._on_text = on_text
         self._part = image_part(request.messages)
         longest = None if whole else _LONGEST_PIECE
         limits = (request.max_completion_tokens, request.max_tokens, longest)
@@ -145,16 +147,18 @@ class PieceReader:
 
         Raises `APIError`.
         """
+        on_text = self._on_text
         for temperature in (self._request.temperature, *TEMPERATURES[1:_ATTEMPTS]):
-            answer = await self._ask(piece, temperature)
+            answer = await self._ask(piece, temperature, on_text)
             if answer.finish_reason != REPETITION:
                 break
+            on_text = None
         return answer
 
-    async def _ask(self, piece: bytes, temperature: float | None) -> Answer:
+    async def _ask(self, piece: bytes, temperature: float | None, on_text: OnText | None) -> Answer:
         request = self._request_for(piece).model_copy(update={"temperature": temperature})
         async with _gate():
-            answer = await complete_chat(request, self._state)
+            answer = await complete_chat(request, self._state, on_text)
         choice = answer.choices[0]
         raw = (choice.logprobs.content if choice.logprobs else None) or []
         return Answer(
@@ -179,8 +183,6 @@ class PieceReader:
             update={
                 "messages": messages,
                 "request_id": f"{self._request.request_id}-{uuid.uuid4().hex}",
-                "stream": False,
-                "stream_options": None,
                 "logprobs": True,
                 "top_logprobs": self._request.top_logprobs or 0,
                 "max_tokens": None,
@@ -188,22 +190,6 @@ class PieceReader:
                 "repetition_detection": self._request.repetition_detection or _detection(),
             }
         )
-
-
-async def complete_chat(request: ChatCompletionRequest, state: State) -> ChatCompletionResponse:
-    """vLLM's answer to a request that is not streamed. Raises `APIError`."""
-    answer = await state.openai_serving_chat.create_chat_completion(request, _traced())
-    if isinstance(answer, ErrorResponse):
-        body = answer.model_dump_json().encode()
-        raise from_answer(answer.error.code, body, _RETRY_AFTER)
-    assert isinstance(answer, ChatCompletionResponse), "not a streaming request"
-    return answer
-
-
-def _traced() -> Request | None:
-    """A request that holds nothing but its place in a trace, which is all that vLLM looks for."""
-    headers = trace_headers()
-    return Request({"type": "http", "headers": headers}) if headers else None
 
 
 @cache

@@ -191,10 +191,20 @@ def _mean(values: list[float]) -> float:
     return sum(values) / len(values)
 
 
-async def read_page(page: AnalysedPage, ask: Ask) -> ReadPage:
-    """The page with its text. Raises what `ask` does."""
+async def read_page(
+    page: AnalysedPage, ask: Ask, on_text: Callable[[str], None] | None = None
+) -> ReadPage:
+    """The page with its text. Raises what `ask` does.
+
+    `on_text` is called with what each piece adds to the text, in reading order.
+    """
+    answers: list[Answer] = []
     async with aclosing(read_pieces(page, ask)) as parts:
-        waiting = iter([part.answer async for part in parts])
+        async for joint, answer, _ in parts:
+            answers.append(answer)
+            if on_text is not None and answer.text:
+                on_text(joint + answer.text)
+    waiting = iter(answers)
 
     def read(block: Block) -> ReadBlock:
         rows = tuple(
