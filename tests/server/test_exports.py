@@ -1,7 +1,9 @@
 """Documents as files, by the command line and a real server: words are where the page has them."""
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -15,7 +17,8 @@ import pypdfium2
 import pytest
 from PIL import Image
 
-PAGES = Path(__file__).parents[1] / "evaluation" / "pages"
+SAMPLES = Path(__file__).parents[1] / "samples"
+PAGES = SAMPLES.parent / "evaluation" / "pages"
 DPI = 200
 ALTO = "{http://www.loc.gov/standards/alto/ns-v4#}"
 NEAR = 5
@@ -188,6 +191,35 @@ def test_all_formats_say_the_same(base_url: str, article: Path, tmp_path: Path) 
         assert picture.size == (right - left, bottom - top)
     assert boxes_of(hocr, "ocr_image") == [(left, top, right, bottom)]
     assert "| Oak posts | 48 | 9,120 |" in markdown
+
+
+def test_a_batch_of_files_goes_on_where_it_was(
+    base_url: str, article: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    scans, out = tmp_path / "scans", tmp_path / "out"
+    (scans / "more").mkdir(parents=True)
+    shutil.copy(article, scans / "article.pdf")
+    shutil.copy(SAMPLES / "form.png", scans / "more" / "form.png")
+    command = ("batch", "scans", "--format", "markdown", "-o", out)
+    assert "2/2 pages" in qwen_ocr(base_url, *command)
+    made = out / "scans" / "article.md"
+    assert "![img-0.jpeg](article.figures/page-1-1.jpeg)" in made.read_text()
+    assert (made.parent / "article.figures" / "page-1-1.jpeg").read_bytes().startswith(b"\xff\xd8")
+    # A file that is there is not made again; one whose document has changed is, and one that fails
+    # leaves the others.
+    made.write_text("mine")
+    form = out / "scans" / "more" / "form.md"
+    changed = form.stat().st_mtime_ns + 10**9
+    os.utime(scans / "more" / "form.png", ns=(changed, changed))
+    form.write_text("old")
+    os.utime(form, ns=(changed - 1, changed - 1))
+    (scans / "broken.pdf").write_bytes(b"%PDF-1.7 and no more")
+    with pytest.raises(AssertionError, match=r"broken\.pdf"):
+        qwen_ocr(base_url, *command)
+    assert made.read_text() == "mine"
+    assert form.read_text() != "old"
+    assert not (out / "scans" / "broken.md").exists()
 
 
 def test_markdown_is_printed_for_any_page(base_url: str, article: Path) -> None:

@@ -5,13 +5,12 @@ with a hole in it would not show the hole. Its pages come in any order and from 
 """
 
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 
-from qwen_ocr.errors import ConfigurationError
 from qwen_ocr_tools.batch.files import write_file
-from qwen_ocr_tools.batch.inputs import SUFFIXES
 from qwen_ocr_tools.batch.records import Record, page_of, version, version_of
+from qwen_ocr_tools.exports.formats import check_searchable
+from qwen_ocr_tools.exports.targets import target_of
 from qwen_ocr_tools.exports.texts import PAGE_BREAK
 
 KEPT = ("file", "page", "bytes", "mtime_ns", "text", "lines", "size", "turned", "skew")
@@ -42,12 +41,7 @@ class Archive:
     def check(self) -> None:
         """Raise `ConfigurationError` if what is wanted needs something that is not installed."""
         if self.pdf_folder:
-            try:
-                import_module("qwen_ocr_tools.exports.searchable")
-            except ImportError as exc:
-                raise ConfigurationError(
-                    f"searchable PDFs need {exc.name}: pip install 'qwen-ocr[searchable]'"
-                ) from exc
+            check_searchable()
 
     def write_missing(self, records: list[Record]) -> None:
         """Write those files of a document that are not there; none if it has changed since.
@@ -64,9 +58,9 @@ class Archive:
         """All files of a document."""
         paths = []
         if self.sidecar:
-            paths.append(_output_path(document, self.sidecar_folder, TEXT_SUFFIX))
+            paths.append(target_of(document, self.sidecar_folder, TEXT_SUFFIX))
         if self.pdf_folder:
-            paths.append(_output_path(document, self.pdf_folder, PDF_SUFFIX))
+            paths.append(target_of(document, self.pdf_folder, PDF_SUFFIX))
         return paths
 
     def write(self, records: list[Record], *, replace: bool) -> None:
@@ -94,22 +88,6 @@ def _content(path: Path, records: list[Record]) -> bytes:
         return searchable_pdf(records[0]["file"], [page_of(record) for record in records])
     text = PAGE_BREAK.join(record["text"] for record in records)
     return f"{text}\n".encode(errors="replace")
-
-
-def _output_path(document: str, folder: Path | None, suffix: str) -> Path:
-    """`page.png` → `page.txt`; where `page.jpg` stands beside it, `page.png.txt`.
-
-    Below `folder` are the folders that the document is in, below the current one if it is there.
-    """
-    source = Path(document)
-    twins = (source.with_suffix(s) for end in SUFFIXES for s in (end, end.upper()))
-    shared = any(twin.name != source.name and twin.exists() for twin in twins)
-    target = Path(f"{source}{suffix}") if shared else source.with_suffix(suffix)
-    if folder is None:
-        return target
-    here = Path.cwd()
-    inside = target.relative_to(here) if target.is_relative_to(here) else target.relative_to("/")
-    return folder / inside
 
 
 @dataclass(slots=True)

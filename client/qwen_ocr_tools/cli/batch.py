@@ -25,6 +25,7 @@ from qwen_ocr_tools.cli.common import (
     prompt_of,
     refuse_options,
 )
+from qwen_ocr_tools.exports.formats import Format
 
 
 def batch(
@@ -40,8 +41,13 @@ def batch(
         typer.Option(
             "--output",
             "-o",
-            help="One JSON line a page; resumed if it is there. Parquet if it ends in .parquet.",
+            help="One JSON line a page; resumed if it is there. Parquet if it ends in .parquet. "
+            "With --format, a folder.",
         ),
+    ] = None,
+    form: Annotated[
+        Format | None,
+        typer.Option("--format", help="Write a file of each document instead."),
     ] = None,
     prompt: Prompt = None,
     task: TaskName = None,
@@ -110,6 +116,9 @@ def batch(
     `vllm run-batch -i requests.jsonl -o answers.jsonl --model MODEL` makes of the one goes into the
     other, with the same inputs and the same prompt.
 
+    --format writes a file of each document, as `read --format -o` does. Documents that have their
+    file are not read again, so the same command goes on where it was.
+
     --ray spreads the reading over the Ray cluster of RAY_ADDRESS, or over this machine's CPUs if it
     is unset. The output is the same, and each of the two goes on where the other was stopped.
 
@@ -119,9 +128,11 @@ def batch(
     # Here, so that --help does not wait for the SDK.
     from qwen_ocr_tools.batch.archive import Archive
     from qwen_ocr_tools.batch.batch import BatchSpec
+    from qwen_ocr_tools.batch.exporting import ExportSpec, export_batch
     from qwen_ocr_tools.batch.inputs import Inputs
     from qwen_ocr_tools.batch.requests import RequestsSpec, write_requests
     from qwen_ocr_tools.batch.run import run_batch
+    from qwen_ocr_tools.exports.writing import DocumentSpec
 
     archive = Archive(sidecar or sidecar_dir is not None, sidecar_dir, searchable_pdf)
     beside: dict[str, object] = {
@@ -140,7 +151,9 @@ def batch(
             import qwen_ocr_tools.batch.ray_batch  # noqa: F401 - says what is not installed
         elif workers:
             raise ConfigurationError("--workers has no meaning without --ray: leave it out")
-        files = Inputs(inputs, sys.stdin, excluded=searchable_pdf, urls=ray)
+        files = Inputs(
+            inputs, sys.stdin, excluded=output if form == "pdf" else searchable_pdf, urls=ray
+        )
         question = prompt_of(prompt, task)
         options = ReadOptions(
             max_tokens=max_tokens,
@@ -152,7 +165,27 @@ def batch(
             ClientSettings.load(base_url=url, api_key=api_key, served_model_name=model)
             for url in (base_url or (None,))
         ]
-        if requests is not None:
+        if form is not None:
+            if output is None:
+                raise ConfigurationError("--output: say which folder the files are to go into")
+            lines: dict[str, object] = {
+                "--prompt": prompt,
+                "--task": task,
+                "--retry-failed": retry_failed,
+                "--write-requests": requests,
+                "--read-answers": answers,
+                "--dpi": dpi,
+                "--max-tokens": max_tokens,
+                "--confidence": confidence,
+                "--allow-truncated": allow_truncated,
+                "--ray": ray,
+            }
+            refuse_options(f"--format {form}", beside | lines)
+            documents = DocumentSpec(form, figures=True, min_confidence=min_confidence)
+            complete = asyncio.run(
+                export_batch(ExportSpec(files, output, documents, servers, concurrency))
+            )
+        elif requests is not None:
             other = {"--retry-failed": retry_failed, "--output": output, "--read-answers": answers}
             refuse_options("--write-requests", beside | fleet | other)
             complete = asyncio.run(

@@ -125,7 +125,8 @@ def read(
             base_url, api_key=api_key, model=model, max_image_tokens=max_image_tokens
         )
         if chosen:
-            from qwen_ocr_tools.cli.documents import DocumentSpec, read_documents
+            from qwen_ocr_tools.cli.documents import read_documents
+            from qwen_ocr_tools.exports.writing import DocumentSpec
 
             of_prompts: dict[str, object] = {
                 "--confidence": confidence,
@@ -137,14 +138,12 @@ def read(
             refuse_options(chosen, of_prompts)
             spec = DocumentSpec(
                 form,
-                output,
-                force,
-                pages,
-                password,
-                "prefer" if text_layer else "never",
-                min_confidence,
+                pages=pages,
+                password=password,
+                text_layer="prefer" if text_layer else "never",
+                min_confidence=min_confidence,
             )
-            complete = asyncio.run(read_documents(client, files, spec))
+            complete = asyncio.run(read_documents(client, files, spec, output, force=force))
         else:
             refuse_options("standard output", {"--force": force})
             options = ReadOptions(

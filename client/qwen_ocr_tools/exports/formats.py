@@ -1,9 +1,11 @@
 """The formats by name: what each asks of the server, and what is written."""
 
+from importlib import import_module
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from qwen_ocr.documents import Document
+from qwen_ocr.errors import ConfigurationError
 
 Format = Literal["text", "json", "markdown", "hocr", "alto", "pdf"]
 
@@ -31,6 +33,16 @@ class Original(NamedTuple):
 def needs_blocks(form: Format) -> bool:
     """Whether a format needs the lines and not only the Markdown of a page."""
     return form != "markdown"
+
+
+def check_searchable() -> None:
+    """Raise `ConfigurationError` where searchable PDFs cannot be made."""
+    try:
+        import_module("qwen_ocr_tools.exports.searchable")
+    except ImportError as exc:
+        raise ConfigurationError(
+            f"searchable PDFs need {exc.name}: pip install 'qwen-ocr[searchable]'"
+        ) from exc
 
 
 def figures_folder(target: Path) -> Path:

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from qwen_ocr.errors import ConfigurationError, OutputError
 from qwen_ocr.sources import is_remote
+from qwen_ocr_tools.batch.inputs import SUFFIXES as INPUT_SUFFIXES
 from qwen_ocr_tools.exports.formats import SUFFIXES, Format, figures_folder
 
 STANDARD_INPUT = "-"
@@ -37,6 +38,22 @@ def _stem(name: str) -> str:
     if name == STANDARD_INPUT:
         return "stdin"
     return PurePath(urlsplit(name).path if is_remote(name) else name).stem or "document"
+
+
+def target_of(document: str, folder: Path | None, suffix: str) -> Path:
+    """`page.png` → `page.txt`; where `page.jpg` stands beside it, `page.png.txt`.
+
+    Below `folder` are the folders that the document is in, below the current one if it is there.
+    """
+    source = Path(document)
+    twins = (source.with_suffix(s) for end in INPUT_SUFFIXES for s in (end, end.upper()))
+    shared = any(twin.name != source.name and twin.exists() for twin in twins)
+    target = Path(f"{source}{suffix}") if shared else source.with_suffix(suffix)
+    if folder is None:
+        return target
+    here = Path.cwd()
+    inside = target.relative_to(here) if target.is_relative_to(here) else target.relative_to("/")
+    return folder / inside
 
 
 def check_free(target: Path, form: Format) -> None:
