@@ -190,3 +190,6 @@ OUTPUTS: Final[Mapping[str, Callable[[str], Parsed]]] = {
     "tags": _tags,
 }
 """The forms, by the names that `Profile.output` has for them."""
+
+WITH_PLACES: Final = frozenset({"html", "layout"})
+"""The forms that tell where every block is."""

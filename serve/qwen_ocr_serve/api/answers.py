@@ -60,9 +60,9 @@ def _blocks_of(block: ReadBlock, answer: Parsed, size: tuple[int, int]) -> list[
 
 
 def _box_of(block: Block, size: tuple[int, int]) -> Box | None:
-    """Where a block is, in pixels of a page of `size`, which the engine got as it is."""
+    """Where a block is, in pixels of a page of `size`, of which the engine got what fits."""
     if block.box is None:
         return None
-    family = replace(profile().family, longest_side=None)
-    sent = family.resized(family.fit(size, family.max_tokens))
+    family = profile().family
+    sent = family.resized(family.fit(size))
     return pixels_of(block.box, size, family.box_range or sent)

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import ExitStack, aclosing
+from dataclasses import asdict
 from typing import Annotated, Any, NamedTuple, Self
 
 from fastapi import APIRouter, Depends, Request
@@ -12,6 +13,7 @@ from starlette.datastructures import State
 from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
 from vllm.entrypoints.serve.utils.api_utils import with_cancellation
 
+from qwen_ocr.markup import WITH_PLACES
 from qwen_ocr.prompts import DEFAULT_PROMPT, Task, task_of
 from qwen_ocr.requests import build_request, wire_body
 from qwen_ocr_serve.api import answers, page_reader
@@ -19,7 +21,7 @@ from qwen_ocr_serve.api.annotations import annotate_document, annotate_figure
 from qwen_ocr_serve.api.document_answer import PageAnswer, failed_page
 from qwen_ocr_serve.api.document_request import Job, OCRRequest, page_numbers, read_job
 from qwen_ocr_serve.api.engine_chat import OnText
-from qwen_ocr_serve.documents.reading import read_page
+from qwen_ocr_serve.documents.reading import ReadPage, read_page
 from qwen_ocr_serve.http.errors import APIError, internal_error
 from qwen_ocr_serve.http.routes import POST, Route
 from qwen_ocr_serve.models.serving import served_family
@@ -52,7 +54,7 @@ class DocumentReader:
         self._numbers = numbers
         family = served_family()
         self._reads_pages = family is None or family.reads_pages
-        self._budget = family.budget * family.factor**2 if family else None
+        self._family = asdict(family) if family else None
         taught = family is None or task_of(Task.MARKDOWN) in family.tasks
         self._prompt = Task.MARKDOWN if self._reads_pages and taught else DEFAULT_PROMPT
         self._model: str = state.openai_serving_models.base_model_paths[0].name
@@ -68,12 +70,20 @@ class DocumentReader:
 
     @property
     def _cut(self) -> str:
-        """A model that reads pages is given the page as a whole, unless places are asked for."""
+        """A model that reads pages is given the page as a whole, unless places are asked for that
+        it does not tell itself."""
         if not self._reads_pages:
             return "lines"
         asked = self._asked
-        places = asked.include_blocks or asked.include_image_base64 or asked.bbox_annotation_format
-        return "blocks" if places else "page"
+        places = asked.include_blocks or self._cuts_out
+        told = answers.profile().form_of(self._prompt) in WITH_PLACES
+        return "blocks" if places and not told else "page"
+
+    @property
+    def _cuts_out(self) -> bool:
+        """Whether pictures are wanted as files."""
+        asked = self._asked
+        return asked.include_image_base64 or asked.bbox_annotation_format is not None
 
     async def pages(self) -> AsyncGenerator[dict[str, Any], None]:
         """Each page as it is answered, in order. A page that fails is there with its error."""
@@ -115,8 +125,8 @@ class DocumentReader:
                 number,
                 dpi=DPI,
                 cut=self._cut,
-                budget=self._budget,
-                figures=asked.include_image_base64 or asked.bbox_annotation_format is not None,
+                family=self._family,
+                figures=self._cuts_out,
                 text_layer=asked.text_layer == "prefer",
                 password=asked.password,
             )
@@ -129,12 +139,29 @@ class DocumentReader:
                 on_text=on_text if whole else None,
             )
             read = await read_page(analysed, ask, None if whole else on_text)
-            answer = PageAnswer(
-                asked, number, answers.understood(read, self._prompt), analysed.figures
-            )
+            read = answers.understood(read, self._prompt)
+            figures = analysed.figures or await self._figures(number, read)
+            answer = PageAnswer(asked, number, read, figures)
             return answer.body(await self._annotations(answer))
         except APIError as exc:
             return failed_page(number, exc)
+
+    async def _figures(self, number: int, page: ReadPage) -> list[bytes]:
+        """The pictures that the model itself found on a page, if they are wanted as files."""
+        boxes = [block.box for block in page.blocks if block.kind == "image"]
+        if not boxes or not self._cuts_out:
+            return []
+        try:
+            return await page_reader.cut_out(
+                self._document,
+                number,
+                boxes,
+                turned=page.layout.turned,
+                dpi=DPI,
+                password=self._asked.password,
+            )
+        except APIError:  # the text has been read, and is not lost for it
+            return []
 
     async def _annotations(self, answer: PageAnswer) -> dict[str, str]:
         form = self._asked.bbox_annotation_format

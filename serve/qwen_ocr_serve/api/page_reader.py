@@ -7,7 +7,7 @@ and `/v1/ocr`.
 import asyncio
 import base64
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from functools import cache
 from http import HTTPStatus
@@ -20,6 +20,7 @@ from qwen_ocr.confidence import Token
 from qwen_ocr.repetition import REPETITION, SERVER_DETECTION, TEMPERATURES
 from qwen_ocr_serve.api.engine_chat import OnText, complete_chat
 from qwen_ocr_serve.documents.files import DocumentFile
+from qwen_ocr_serve.documents.lines import Box
 from qwen_ocr_serve.documents.reading import Answer
 from qwen_ocr_serve.documents.workers import AnalysedPage, PageError, PageWorkers
 from qwen_ocr_serve.http.errors import APIError
@@ -99,6 +100,17 @@ async def page_count(document: DocumentFile, password: str | None) -> int:
         return await page_workers().count(document, password)
     except PageError as exc:
         code = exc.code or "invalid_document"
+        raise APIError(HTTPStatus.BAD_REQUEST.value, code, str(exc)) from exc
+
+
+async def cut_out(
+    document: DocumentFile, page: int, boxes: Sequence[Box], **options: Any
+) -> list[bytes]:
+    """Parts of a page as JPEG files, see `PageWorkers.cut_out`. Raises `APIError`."""
+    try:
+        return await page_workers().cut_out(document, page, boxes, **options)
+    except PageError as exc:
+        code = exc.code or "invalid_page"
         raise APIError(HTTPStatus.BAD_REQUEST.value, code, str(exc)) from exc
 
 

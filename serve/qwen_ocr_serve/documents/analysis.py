@@ -1,14 +1,14 @@
 """What stands where on a page, and the pictures of its pieces."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
-from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
+from qwen_ocr.families import Family
 from qwen_ocr_serve.documents import pieces
 from qwen_ocr_serve.documents.columns import Row, in_reading_order, rows_of
 from qwen_ocr_serve.documents.figures import insert_figures
@@ -50,13 +50,25 @@ class AnalysedImage(NamedTuple):
     """JPEG files of its pictures, in reading order, if they were asked for."""
 
 
-def turn(image: Image.Image, dpi: float) -> AnalysedImage:
-    """The page turned upright, in one piece, with its colours."""
+def turn(image: Image.Image, dpi: float, family: Family | None) -> AnalysedImage:
+    """The page turned upright, in one piece, with its colours, as large as the family takes it."""
     turned = find_turn(np.asarray(image.convert("L")))
     page = image.convert("RGB").rotate(turned, expand=True)
     box = (0, 0, *page.size)
     block = Block("page", box, ((Piece(box),),), whole=True)
-    return AnalysedImage(Layout(*page.size, dpi, turned, 0.0, (block,)), [_png(page)], [])
+    layout = Layout(*page.size, dpi, turned, 0.0, (block,))
+    return AnalysedImage(layout, [_png(_fitted(page, family))], [])
+
+
+def cut_out(image: Image.Image, turned: int, boxes: Sequence[Box]) -> list[bytes]:
+    """JPEG files of parts of a page, with boxes in pixels of what `turn` made of it."""
+    page = image.convert("RGB").rotate(turned, expand=True)
+    return [_jpeg(page.crop(_not_empty(box))) for box in boxes]
+
+
+def _not_empty(box: Box) -> Box:
+    left, top, right, bottom = box
+    return left, top, max(right, left + 1), max(bottom, top + 1)
 
 
 def analyse(image: Image.Image, dpi: float, *, figures: bool = False) -> AnalysedImage:
@@ -70,24 +82,34 @@ def analyse(image: Image.Image, dpi: float, *, figures: bool = False) -> Analyse
     return AnalysedImage(layout, images, crops(page.coloured(), layout) if figures else [])
 
 
-def analyse_blocks(image: Image.Image, dpi: float, *, figures: bool = False) -> AnalysedImage:
-    """The blocks of a page, each in one piece with its colours, for a model that reads blocks."""
+def analyse_blocks(
+    image: Image.Image, dpi: float, family: Family | None, *, figures: bool = False
+) -> AnalysedImage:
+    """The blocks of a page, each in one piece with its colours, as large as the family takes it."""
     page = make_upright(image)
     found = _without_photos(find_lines(page.ink), page.grey)
     height, width = page.grey.shape
     blocks = [block.in_one_piece() for block in _blocks(found, (width, height), None, [])]
     layout = Layout(width, height, dpi, page.turned, page.skew, tuple(blocks))
     coloured = page.coloured()
-    images = [_png(coloured.crop(_with_margin(block))) for block in blocks if block.whole]
+    images = [
+        _png(_fitted(coloured.crop(_with_margin(block)), family)) for block in blocks if block.whole
+    ]
     return AnalysedImage(layout, images, crops(coloured, layout) if figures else [])
 
 
-def is_legible(image: Image.Image, budget: int) -> bool:
-    """Whether the type of a page is still legible when the page is shrunk to so many pixels."""
-    if image.width * image.height <= budget:
+def is_legible(image: Image.Image, family: Family) -> bool:
+    """Whether the type of a page is still legible when the page is as large as the family takes."""
+    width, _ = family.fit(image.size)
+    if width == image.width:
         return True
     usual = find_lines(find_ink(np.asarray(image.convert("L")))).height
-    return usual == 0 or usual * sqrt(budget / (image.width * image.height)) >= _LEGIBLE
+    return usual == 0 or usual * width / image.width >= _LEGIBLE
+
+
+def _fitted(image: Image.Image, family: Family | None) -> Image.Image:
+    size = image.size if family is None else family.fit(image.size)
+    return image if size == image.size else image.resize(size, Image.Resampling.LANCZOS)
 
 
 def _with_margin(block: Block) -> Box:

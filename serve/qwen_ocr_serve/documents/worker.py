@@ -18,17 +18,20 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from qwen_ocr.errors import OCRError
+from qwen_ocr.families import Family
 from qwen_ocr_serve.documents.analysis import (
     AnalysedImage,
     analyse,
     analyse_blocks,
     crops,
+    cut_out,
     is_legible,
     lay_out,
     turn,
 )
 from qwen_ocr_serve.documents.document import Document
 from qwen_ocr_serve.documents.layout import LAYOUT
+from qwen_ocr_serve.documents.lines import Box
 
 MEMORY = 4 * 2**30
 """Bytes of address space, most of it the libraries'."""
@@ -48,12 +51,16 @@ class Task(BaseModel):
     """At which a page of a PDF is rendered."""
     cut: Literal["lines", "blocks", "page"] = "lines"
     """Into which pieces the page is cut; `page` leaves it in one."""
-    budget: int | None = None
-    """Pixels that the model takes: a page that would not be legible then is cut into blocks."""
+    family: Family | None = None
+    """Of the model: what is too large for it is shrunk, and a page that would not be legible then
+    is cut into blocks. None for a model of which nothing is known."""
     figures: bool = False
     """Whether its pictures are cut out."""
     text_layer: bool = False
     """Whether the PDF's own text is taken where there is a good one."""
+    cut_out: list[Box] = []
+    """For parts of the page and nothing else: where they are, on the page turned by `turned`."""
+    turned: int = 0
     width: float | None = None
     """For a picture of the page and nothing else: how wide it may be, in pixels."""
 
@@ -112,6 +119,9 @@ def _answer(task: Task, opened: _Open) -> tuple[dict[str, Any], list[bytes]]:
         page.save(picture, "PNG", compress_level=1)
         files = [picture.getvalue()]
         return {**answer, "pieces": [len(files[0])], "figures": []}, files
+    if task.cut_out:
+        files = cut_out(document.picture(task.page, task.dpi), task.turned, task.cut_out)
+        return {**answer, "figures": [len(file) for file in files]}, files
     layout, pieces, figures = _analyse(task, task.page, document)
     answer["layout"] = LAYOUT.dump_python(layout)
     answer["pieces"] = [len(piece) for piece in pieces]
@@ -130,9 +140,9 @@ def _analyse(task: Task, page: int, document: Document) -> AnalysedImage:
     image = document.picture(page, task.dpi)
     if task.cut == "lines":
         return analyse(image, dpi, figures=task.figures)
-    if task.cut == "page" and (task.budget is None or is_legible(image, task.budget)):
-        return turn(image, dpi)
-    return analyse_blocks(image, dpi, figures=task.figures)
+    if task.cut == "page" and (task.family is None or is_legible(image, task.family)):
+        return turn(image, dpi, task.family)
+    return analyse_blocks(image, dpi, task.family, figures=task.figures)
 
 
 if __name__ == "__main__":

@@ -7,11 +7,13 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
 from qwen_ocr_serve.documents.files import DocumentFile
 from qwen_ocr_serve.documents.layout import LAYOUT, Layout
+from qwen_ocr_serve.documents.lines import Box
 
 TIME_LIMIT = 30.0
 """Seconds for one page: most take a third of one."""
@@ -61,6 +63,24 @@ class PageWorkers:
         answer, files = await self._answer(document, task, time_limit)
         count = len(answer["pieces"])
         return AnalysedPage(LAYOUT.validate_python(answer["layout"]), files[:count], files[count:])
+
+    async def cut_out(
+        self,
+        document: DocumentFile,
+        page: int,
+        boxes: Sequence[Box],
+        *,
+        turned: int,
+        dpi: float,
+        password: str | None,
+    ) -> list[bytes]:
+        """JPEG files of parts of a page, whose boxes are on the page turned by `turned`.
+
+        Raises `PageError`.
+        """
+        task: dict[str, Any] = {"page": page, "dpi": dpi, "password": password}
+        task |= {"cut_out": boxes, "turned": turned}
+        return (await self._answer(document, task, TIME_LIMIT))[1]
 
     async def picture(
         self, document: DocumentFile, page: int, *, dpi: float, width: float, **options: Any

@@ -1,11 +1,13 @@
 """What is found on pages drawn for it."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from qwen_ocr.families import QWEN3_VL
 from qwen_ocr_serve.documents.analysis import analyse, analyse_blocks, is_legible
 from qwen_ocr_serve.documents.layout import LAYOUT, Layout
 from qwen_ocr_serve.documents.photos import find_photos
@@ -137,7 +139,7 @@ def test_blocks_in_one_piece_each_for_a_model_that_reads_blocks() -> None:
     sheet = Sheet()
     sheet.write(150, 100, "What the survey found", 60)
     sheet.paragraph(300)
-    found = analyse_blocks(sheet.image.convert("RGB"), 150)
+    found = analyse_blocks(sheet.image.convert("RGB"), 150, None)
     assert [(block.whole, len(block.rows)) for block in found.layout.blocks] == [(True, 1)] * 2
     with Image.open(io.BytesIO(found.pieces[1])) as piece:
         left, top, right, bottom = found.layout.blocks[1].box
@@ -149,8 +151,8 @@ def test_blocks_in_one_piece_each_for_a_model_that_reads_blocks() -> None:
 def test_a_page_whose_type_would_be_too_small() -> None:
     sheet = Sheet()
     sheet.paragraph(200, rows=30)
-    pixels = A4[0] * A4[1]
-    assert is_legible(sheet.image, pixels)
-    assert is_legible(sheet.image, pixels // 4)
-    assert not is_legible(sheet.image, pixels // 16)
-    assert is_legible(Image.new("L", A4, 255), 1000)
+    tokens = A4[0] * A4[1] // QWEN3_VL.factor**2
+    assert is_legible(sheet.image, replace(QWEN3_VL, budget=2 * tokens))
+    assert is_legible(sheet.image, replace(QWEN3_VL, budget=tokens // 4))
+    assert not is_legible(sheet.image, replace(QWEN3_VL, budget=tokens // 16))
+    assert is_legible(Image.new("L", A4, 255), replace(QWEN3_VL, budget=64))
