@@ -289,6 +289,14 @@ def test_tasks_in_the_models_own_words(
     result = client.ocr(png, Task.MARKDOWN, max_tokens=1, allow_truncated=True)
     assert result.usage is not None
     assert result.usage.prompt_tokens == asked
+    parts = [
+        {"type": "input_image", "image_url": url, "detail": "auto"},
+        {"type": "input_text", "text": Task.MARKDOWN.value},
+    ]
+    body = {"model": "ocr", "input": [{"role": "user", "content": parts}], "max_output_tokens": 1}
+    answer = httpx2.post(f"{served.base_url}/v1/responses", json=body, timeout=300)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["usage"]["input_tokens"] == asked
 
 
 def test_plan_is_what_the_server_counts(client: OCRClient) -> None:

@@ -126,6 +126,13 @@ class ChatRequest(_Checked, ChatCompletionRequest):
 class ResponseRequest(_Checked, ResponsesRequest):
     """vLLM's request of the Responses API; it says something."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _translate(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("input"), list):
+            tasks.in_own_words(data["input"])
+        return data
+
     @model_validator(mode="after")
     def _refuse_empty_prompt(self) -> Self:
         if self.prompt is None:

@@ -16,6 +16,7 @@ from qwen_ocr_serve.models.profiles import served_profile
 from qwen_ocr_serve.models.serving import served_family
 
 CODE = "unsupported_task"
+_TEXT_TYPES = ("text", "input_text")
 
 
 def refuse_prompt(prompt: str, status: HTTPStatus) -> None:
@@ -35,7 +36,8 @@ def refuse_request(data: Mapping[str, Any]) -> None:
 
 
 def in_own_words(messages: Iterable[Any]) -> None:
-    """Turn the words of a task in a chat into those that the served model was trained with.
+    """Turn the words of a task in a chat, or in the items of a Responses request, into those that
+    the served model was trained with.
 
     Changes the contents of the messages. Other prompts are left alone, and so is a text that is
     not alone with its images.
@@ -47,7 +49,9 @@ def in_own_words(messages: Iterable[Any]) -> None:
         parts = message.get("content") if isinstance(message, Mapping) else None
         if not isinstance(parts, list) or len(parts) < 2:
             continue
-        prompts = [part for part in parts if isinstance(part, dict) and part.get("type") == "text"]
+        prompts = [
+            part for part in parts if isinstance(part, dict) and part.get("type") in _TEXT_TYPES
+        ]
         task = task_of(str(prompts[0].get("text"))) if len(prompts) == 1 else None
         if task is None or task not in profile.prompts:
             continue
