@@ -2,7 +2,7 @@
 
 import pytest
 
-from qwen_ocr_serve.documents.markdown import heading, join_lines, paragraph, table
+from qwen_ocr_serve.documents.markdown import heading, paragraph, table
 
 
 @pytest.mark.parametrize(
