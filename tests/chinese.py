@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import tempfile
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ STORY = """<h1>桃花源记</h1>
 VERTICAL = "writing-mode: vertical-rl; height: 22cm; line-height: 1.8"
 
 
+@cache
 def pdf_of(body: str, font: str = FONTS[0], style: str = "") -> bytes:
     """A PDF of one page, with its text. Skips the test where Chromium or the font is missing."""
     chromium = shutil.which("chromium")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from qwen_ocr import WARNINGS
+
 ROOT = Path(__file__).parents[2]
 CHINESE = ROOT / "docs" / "zh-CN"
 PAGES = {
@@ -97,6 +99,13 @@ def test_error_codes_and_warnings(english: Path, chinese: Path) -> None:
     """Whatever has the form of a code is on both pages."""
     codes = [set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", text(page))) for page in (english, chinese)]
     assert codes[0] == codes[1]
+
+
+@pytest.mark.parametrize("name", ["client", "http-api"])
+def test_every_warning_is_in_both_languages(name: str) -> None:
+    for folder in (ROOT / "docs", CHINESE):
+        page = text(folder / f"{name}.md")
+        assert [code for code in WARNINGS if f"`{code}`" not in page] == [], folder
 
 
 @pages
