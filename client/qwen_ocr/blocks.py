@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from qwen_ocr.spacing import join_lines
+
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom, in the coordinates of the model that wrote them."""
 
@@ -64,7 +66,7 @@ def to_markdown(blocks: Iterable[Block]) -> str:
     for block in blocks:
         text = _markdown_of(block)
         if text and block.continues and parts:
-            parts[-1] += " " + text
+            parts[-1] = join_lines([parts[-1], text])
         elif text:
             parts.append(text)
     return "\n\n".join(parts)

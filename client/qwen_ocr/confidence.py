@@ -24,6 +24,7 @@ from itertools import accumulate
 from typing import Final, NamedTuple
 
 from qwen_ocr.results import Word
+from qwen_ocr.spacing import PARTS
 
 LOW_CONFIDENCE: Final = 0.75
 """Confidence of a page, 0 to 1, below which it is flagged.
@@ -46,6 +47,9 @@ WARNINGS: Final = {
     CUT_OFF: "somewhere on this page the model went on without end and was cut off there: compare "
     "the text with the page, or serve a larger model",
     "turned": "the model says that the page is not upright: turn it, and read it again",
+    "vertical_text": "lines run from top to bottom, as in Chinese and Japanese books; such a page "
+    "is not read in the right order: compare the text with it, or send its image in a chat request "
+    "to a larger model",
     "not_understood": "the answer is not in the form that the model was taught, and is given as it "
     "was written: it may not be a page, or be too long",
 }
@@ -66,10 +70,6 @@ class Token(NamedTuple):
         return cls(text.encode() if data is None else bytes(data), logprob)
 
 
-_OPENING, _CLOSING = "（「『【〈《〔", "、。，．！？：；）」』】〉》〕ー々"
-_CHARACTER = "[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]"
-"""Kana and Han characters."""
-_PARTS = re.compile(rf"\s+|[{_OPENING}]*{_CHARACTER}[{_CLOSING}]*|(?:(?!{_CHARACTER})\S)+")
 _UNDECODABLE = "\ufffd"
 _SLIP = 64
 """Bytes by which text and tokens may drift apart between two words, around what the server could
@@ -140,7 +140,7 @@ def words_of(
 def _spans(text: str, spelt: bytes, slip: int) -> Iterator[tuple[str, tuple[int, int] | None]]:
     """Each word, and from which byte to which it is spelt; None if it is not."""
     place = max(spelt.find(text.encode()), 0)
-    for part in _PARTS.findall(text):
+    for part in PARTS.findall(text):
         data = part.encode()
         if spelt.startswith(data, place):
             start, place = place, place + len(data)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from qwen_ocr.errors import OCRError
 from qwen_ocr.results import Word
+from qwen_ocr.spacing import join_row
 
 Box = tuple[int, int, int, int]
 
@@ -94,7 +95,7 @@ class Page:
     def text(self) -> str:
         """The rows of all blocks, with an empty line between blocks; Markdown without blocks."""
         parts = (
-            "\n".join(" ".join(line.text for line in row) for row in block.rows)
+            "\n".join(join_row((line.text, line.box) for line in row) for row in block.rows)
             for block in self.blocks
         )
         return _joined(parts) or self.markdown

@@ -30,6 +30,7 @@ from qwen_ocr.options import ReadOptions
 from qwen_ocr.results import OCRResult, TextBox
 from qwen_ocr.settings import ClientSettings
 from qwen_ocr.sources import Source
+from qwen_ocr.spacing import join_row
 from qwen_ocr_tools.batch.documents import Page, PageImage, PageImages
 from qwen_ocr_tools.batch.server import check_any
 from qwen_ocr_tools.exports.places import around
@@ -146,7 +147,7 @@ def _lines_of(page: documents.Page, text: str) -> list[Line]:
     rows = [row for block in page.blocks for row in block.rows]
     texts = [line for line in text.splitlines() if line.strip()]
     if len(rows) != len(texts):
-        texts = [" ".join(line.text for line in row) for row in rows]
+        texts = [join_row((line.text, line.box) for line in row) for row in rows]
     return [
         Line(text, around([line.box for line in row]), tuple(w for line in row for w in line.words))
         for text, row in zip(texts, rows, strict=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from rapidfuzz.distance import Levenshtein
 
 from qwen_ocr_tools.evaluation.readings import Reading
-from qwen_ocr_tools.evaluation.text import fold
+from qwen_ocr_tools.evaluation.text import fold, words_of
 
 BINS = 10
 REVIEWED = 0.05
@@ -46,7 +46,7 @@ def judged_words(truth: str, reading: Reading) -> list[tuple[float, bool]]:
     """
     read = [fold(word) for word, _ in reading.words]
     right = [False] * len(read)
-    for op in Levenshtein.opcodes(fold(truth).split(), read):
+    for op in Levenshtein.opcodes(words_of(fold(truth)), read):
         if op.tag == "equal":
             right[op.dest_start : op.dest_end] = [True] * (op.dest_end - op.dest_start)
     return [(confidence, ok) for (_, confidence), ok in zip(reading.words, right, strict=True)]

@@ -64,7 +64,12 @@ _CER = "edits in characters ÷ characters of the truth"
 _WER = "edits in words ÷ words of the truth"
 
 MEASURES = (
-    Measure("cer", "CER", _text(metrics.character_errors), f"{_CER}; white space folded"),
+    Measure(
+        "cer",
+        "CER",
+        _text(metrics.character_errors),
+        f"{_CER}; white space and full-width forms folded",
+    ),
     Measure(
         "cer_no_case",
         "CER, case ignored",

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from rapidfuzz.distance import Levenshtein
 
 from qwen_ocr_tools.evaluation.readings import Box
-from qwen_ocr_tools.evaluation.text import fold
+from qwen_ocr_tools.evaluation.text import fold, words_of
 
 Normalise = Callable[[str], str]
 
@@ -46,10 +46,10 @@ def character_errors(truth: str, read: str, normalise: Normalise = fold) -> Rati
 def word_errors(truth: str, read: str, normalise: Normalise = fold) -> Ratio:
     """Edits in words over words of the truth: the word error rate (WER) of speech recognition.
 
-    Words are parted by white space, which scripts without it do not have.
+    Words are parted by white space; each character of Chinese and Japanese is one.
     """
-    words = normalise(truth).split()
-    return Ratio(Levenshtein.distance(words, normalise(read).split()), len(words))
+    words = words_of(normalise(truth))
+    return Ratio(Levenshtein.distance(words, words_of(normalise(read))), len(words))
 
 
 def normalized_edits(truth: str, read: str) -> Ratio:
@@ -74,7 +74,7 @@ def bag_of_words(truth: str, read: str) -> Ratio | None:
     OCR workflow evaluation", 2015. High where CER is low by reading order alone. None when both
     texts are empty.
     """
-    return _dice(Counter(fold(truth).split()), Counter(fold(read).split()))
+    return _dice(Counter(words_of(fold(truth))), Counter(words_of(fold(read))))
 
 
 def field_match(truth: Any, read: Any) -> Ratio | None:

@@ -5,11 +5,12 @@ Files that stand beside the document need boxes of the page that people see.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate, islice, pairwise
 from math import cos, radians, sin
 from typing import NamedTuple
 
 from qwen_ocr.documents import Block, Box, Line, Page
+from qwen_ocr.spacing import gap_between, set_width, words
 
 Matrix = tuple[float, float, float, float, float, float]
 """a, b, c, d, e, f as PDF writes them: (x, y) becomes (ax + cy + e, bx + dy + f)."""
@@ -22,6 +23,8 @@ class PlacedWord(NamedTuple):
     box: Box | None
     """None where nothing is known but the row's box."""
     confidence: float | None
+    joint: str = " "
+    """What comes between it and the next word of its row: a space, or nothing within Chinese."""
 
 
 class PlacedRow(NamedTuple):
@@ -46,15 +49,30 @@ def rows_of(block: Block) -> Iterator[PlacedRow]:
     for row in block.rows:
         if "\n" in row[0].text.strip():
             yield from _spread(row[0])
-        elif words := tuple(word for line in row for word in words_of(line)):
-            yield PlacedRow(around([line.box for line in row]), words)
+        elif found := _words_of_row(row):
+            yield PlacedRow(around([line.box for line in row]), found)
+
+
+def _words_of_row(row: Sequence[Line]) -> tuple[PlacedWord, ...]:
+    """The words of lines that stand side by side."""
+    found: list[PlacedWord] = []
+    for line in row:
+        more = list(words_of(line))
+        if found and more:
+            last, first = found[-1], more[0]
+            assert last.box, "words of a line have boxes"
+            assert first.box, "words of a line have boxes"
+            joint = gap_between(last.text, last.box, first.text, first.box)
+            found[-1] = last._replace(joint=joint)
+        found += more
+    return tuple(found)
 
 
 def _spread(line: Line) -> Iterator[PlacedRow]:
     """The rows of a text that stand somewhere in its box."""
     for text in line.text.splitlines():
-        if words := tuple(PlacedWord(word, None, None) for word in text.split()):
-            yield PlacedRow(line.box, words)
+        if found := tuple(PlacedWord(word, None, None) for word in text.split()):
+            yield PlacedRow(line.box, found)
 
 
 def words_of(line: Line) -> Iterator[PlacedWord]:
@@ -62,22 +80,32 @@ def words_of(line: Line) -> Iterator[PlacedWord]:
 
     White space in the picture divides the line into pieces. Where these are more than the words of
     its text, the widest gaps are those between words; where they are fewer, each word takes the
-    part of the line that it has of the characters.
+    part of the line that it has of the characters' widths. What stands between spaces counts as one
+    word, also where it is Chinese; its confidence is then the mean of its characters'.
     """
     texts = line.text.split()
     left, top, right, bottom = line.box
     edges = _joined(line.words, len(texts))
     if len(edges) < len(texts):
-        width = (right - left) / (sum(map(len, texts)) + len(texts) - 1)
-        ends = accumulate(len(text) + 1 for text in texts)
+        widths = [set_width(text) for text in texts]
+        unit = (right - left) / (sum(widths) + len(texts) - 1)
+        ends = accumulate(wide + 1 for wide in widths)
         edges = [
-            (round(left + width * (end - 1 - len(text))), round(left + width * (end - 1)))
-            for text, end in zip(texts, ends, strict=True)
+            (round(left + unit * (end - 1 - wide)), round(left + unit * (end - 1)))
+            for wide, end in zip(widths, ends, strict=True)
         ]
-    known = len(line.confidence) == len(texts)
-    confidences = line.confidence if known else (None,) * len(texts)
+    confidences = _confidences(line, texts)
     for text, (start, end), confidence in zip(texts, edges, confidences, strict=True):
         yield PlacedWord(text, (start, top, end, bottom), confidence)
+
+
+def _confidences(line: Line, texts: Sequence[str]) -> Iterator[float | None]:
+    """Of each of these parts of a line; None where it is not known."""
+    counts = [len(words(text)) for text in texts]
+    known = len(line.confidence) == sum(counts)
+    values = iter(line.confidence)
+    for count in counts:
+        yield sum(islice(values, count)) / count if known else None
 
 
 def _joined(pieces: Sequence[tuple[int, int]], count: int) -> list[tuple[int, int]]:

@@ -17,6 +17,7 @@ from qwen_ocr.documents import Page
 from qwen_ocr.errors import PDFError
 from qwen_ocr.images import known_size, load_image
 from qwen_ocr.sources import PDF_MARK_WITHIN, is_pdf
+from qwen_ocr.spacing import set_width
 from qwen_ocr_tools.batch.documents import SourceDocument, open_document, tiff_page
 from qwen_ocr_tools.exports.invisible_font import ADVANCE, InvisibleFont
 from qwen_ocr_tools.exports.places import (
@@ -100,7 +101,8 @@ def _as_png(document: SourceDocument) -> Iterator[bytes]:
 def _pieces(page: Page) -> Iterator[_Piece]:
     """The words of a page where they stand; its lines where it is not known more exactly.
 
-    A space goes with each word but the last of its line, for programs that look for it.
+    A space goes with each word but the last of its line, for programs that look for it, and none
+    with parts of Chinese that are not spaced.
     """
     for block in blocks_of(page):
         unknown: list[PlacedRow] = []
@@ -111,7 +113,7 @@ def _pieces(page: Page) -> Iterator[_Piece]:
                 continue
             for word in before:
                 assert word.box, "the words of a row have boxes, or none has"
-                yield _Piece(f"{word.text} ", *word.box)
+                yield _Piece(f"{word.text}{word.joint}", *word.box)
             yield _Piece(last.text, *last.box)
         yield from _spread(unknown)
 
@@ -119,7 +121,7 @@ def _pieces(page: Page) -> Iterator[_Piece]:
 def _spread(rows: list[PlacedRow]) -> Iterator[_Piece]:
     """Rows of one box, one below the other in it."""
     texts = [" ".join(word.text for word in row.words) for row in rows]
-    longest = max(map(len, texts), default=0)
+    longest = max(map(set_width, texts), default=0)
     pitch = min((1 - 2 * MARGIN) / max(len(texts), 1), TALLEST)
     for index, (row, text) in enumerate(zip(rows, texts, strict=True)):
         left, top, right, bottom = row.box
@@ -128,7 +130,7 @@ def _spread(rows: list[PlacedRow]) -> Iterator[_Piece]:
             text,
             left + MARGIN * width,
             top + (MARGIN + index * pitch) * height,
-            left + (MARGIN + (1 - 2 * MARGIN) * len(text) / longest) * width,
+            left + (MARGIN + (1 - 2 * MARGIN) * set_width(text) / longest) * width,
             top + (MARGIN + (index + 0.8) * pitch) * height,
         )
 

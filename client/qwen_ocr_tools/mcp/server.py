@@ -16,6 +16,7 @@ from qwen_ocr.documents import Box, Page
 from qwen_ocr.errors import OCRError
 from qwen_ocr.options import DocumentOptions
 from qwen_ocr.sources import Source, is_remote
+from qwen_ocr.spacing import join_lines
 from qwen_ocr_tools.batch.documents import PageImages, open_document
 from qwen_ocr_tools.mcp.root import RootFolder
 from qwen_ocr_tools.schema import model_of
@@ -123,7 +124,7 @@ def build_server(client: AsyncOCRClient, root: RootFolder) -> MCPServer[Any]:
                 found.matches.extend(
                     Match(page=page.number, text=block.markdown, box=block.box)
                     for block in page.blocks
-                    if wanted in _plain(" ".join(line.text for line in block.lines))
+                    if wanted in _plain(join_lines(line.text for line in block.lines))
                     or wanted in _plain(block.markdown)
                 )
         return found

@@ -20,6 +20,7 @@ from qwen_ocr_serve.documents.orientation import find_turn
 from qwen_ocr_serve.documents.photos import find_photos, inside
 from qwen_ocr_serve.documents.tables import Part, divide
 from qwen_ocr_serve.documents.upright import make_upright
+from qwen_ocr_serve.documents.vertical import are_vertical, is_vertical
 
 _PARAGRAPH_GAP = 1.1
 """In heights of type, from which on the next line begins another block."""
@@ -75,10 +76,11 @@ def analyse(image: Image.Image, dpi: float, *, figures: bool = False) -> Analyse
     """The blocks of a page, and the pictures of their pieces."""
     page = make_upright(image)
     found = _without_photos(find_lines(page.ink), page.grey)
+    vertical = is_vertical(page.ink, found.height)
     images: list[bytes] = []
     height, width = page.grey.shape
     blocks = _blocks(found, (width, height), page.grey, images)
-    layout = Layout(width, height, dpi, page.turned, page.skew, tuple(blocks))
+    layout = Layout(width, height, dpi, page.turned, page.skew, tuple(blocks), vertical=vertical)
     return AnalysedImage(layout, images, crops(page.coloured(), layout) if figures else [])
 
 
@@ -88,9 +90,10 @@ def analyse_blocks(
     """The blocks of a page, each in one piece with its colours, as large as the family takes it."""
     page = make_upright(image)
     found = _without_photos(find_lines(page.ink), page.grey)
+    vertical = is_vertical(page.ink, found.height)
     height, width = page.grey.shape
     blocks = [block.in_one_piece() for block in _blocks(found, (width, height), None, [])]
-    layout = Layout(width, height, dpi, page.turned, page.skew, tuple(blocks))
+    layout = Layout(width, height, dpi, page.turned, page.skew, tuple(blocks), vertical=vertical)
     coloured = page.coloured()
     images = [
         _png(_fitted(coloured.crop(_with_margin(block)), family)) for block in blocks if block.whole
@@ -119,9 +122,17 @@ def _with_margin(block: Block) -> Box:
 
 
 def lay_out(found: Ink, size: tuple[int, int], dpi: float) -> Layout:
-    """The layout of a page whose lines have their text already; `size` is in pixels."""
-    blocks = _blocks(found, size, None, [])
-    return Layout(*size, dpi, 0, 0.0, tuple(blocks), text_layer=True)
+    """The layout of a page whose lines have their text already; `size` is in pixels.
+
+    Vertical lines are left in the order that the PDF has them in.
+    """
+    vertical = are_vertical(found.lines)
+    if vertical:
+        lines = [(Piece(extent([line]), (), line.text),) for line in found.lines]
+        blocks = [Block("text", extent(found.lines), tuple(lines), prose=False)]
+    else:
+        blocks = _blocks(found, size, None, [])
+    return Layout(*size, dpi, 0, 0.0, tuple(blocks), text_layer=True, vertical=vertical)
 
 
 def crops(page: Image.Image, layout: Layout) -> list[bytes]:

@@ -72,6 +72,8 @@ class Layout:
     """In reading order."""
     text_layer: bool = False
     """Whether the text comes from the PDF and was not read from the page's picture."""
+    vertical: bool = False
+    """Whether its lines run from top to bottom, in columns from the right."""
 
 
 LAYOUT = TypeAdapter(Layout)

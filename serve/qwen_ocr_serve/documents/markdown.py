@@ -2,14 +2,14 @@
 
 import html
 import re
-import unicodedata
 from collections.abc import Sequence
+
+from qwen_ocr.spacing import join_lines
 
 _BULLET = re.compile(r"[-*•·–▪◦]\s+(?=\S)")
 _NUMBER = re.compile(r"\d{1,3}[.)]\s+(?=\S)")
 _STRUCTURE = re.compile(r"#{1,6}\s|>|[-+*]\s|```|~~~|={3}|-{3}")
 """What would make a line of text a heading, a quotation, a list, code or a rule."""
-_HYPHENATED = re.compile(r"[^\W\d_]-$")
 
 Cells = Sequence[Sequence[str]]
 """Rows of a table, all of the same length."""
@@ -17,7 +17,7 @@ Cells = Sequence[Sequence[str]]
 
 def heading(text: str, level: int) -> str:
     """A title; `level` is 1 to 6."""
-    return "#" * level + " " + " ".join(text.split())
+    return "#" * level + " " + " ".join(join_lines(text.splitlines()).split())
 
 
 def paragraph(rows: Sequence[str], *, prose: bool) -> str:
@@ -30,21 +30,6 @@ def paragraph(rows: Sequence[str], *, prose: bool) -> str:
     if prose:
         return _escaped(join_lines(rows))
     return "  \n".join(map(_escaped, rows))  # two spaces: Markdown's line break
-
-
-def join_lines(rows: Sequence[str]) -> str:
-    """Lines of running text as one.
-
-    Words that were divided are put together, and Chinese goes on without a space.
-    """
-    text = ""
-    for row in rows:
-        if _HYPHENATED.search(text) and row[:1].islower():
-            text = text[:-1]
-        elif text and not (_is_wide(text[-1:]) and _is_wide(row[:1])):
-            text += " "
-        text += row
-    return text
 
 
 def table(cells: Cells, form: str) -> str:
@@ -88,8 +73,3 @@ def _list(rows: Sequence[str]) -> str:
 
 def _escaped(text: str) -> str:
     return "\\" + text if _STRUCTURE.match(text) else text
-
-
-def _is_wide(character: str) -> bool:
-    """Whether it is one of those that are written without spaces."""
-    return bool(character) and unicodedata.east_asian_width(character) in "WF"

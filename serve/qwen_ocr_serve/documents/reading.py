@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from qwen_ocr.confidence import Token, mean_confidence, warnings_of, words_of
 from qwen_ocr.results import Word
+from qwen_ocr.spacing import gap_between, join_row
 from qwen_ocr_serve.documents.layout import Block, Kind, Layout, Piece
 from qwen_ocr_serve.documents.lines import Box
 from qwen_ocr_serve.documents.workers import AnalysedPage
@@ -19,6 +20,8 @@ _JOINTS = (" ", "\n", "\n\n")
 """From the weakest to the strongest."""
 _LONG_TITLE = 40
 """Characters of a title, from which on one that ends like a sentence is none."""
+_GOES_ON = (*".:;,", *"。：；，")
+"""How running text ends, and a title does not."""
 _PROBE, _HOPELESS = 150, 0.3
 """A page is given up when so many pieces have been read with less confidence than this on average:
 noise has thousands of them. Pages of handwriting and of other scripts have fewer."""
@@ -67,7 +70,7 @@ class ReadBlock:
     @property
     def lines(self) -> list[str]:
         """The text of each row that has any."""
-        texts = (" ".join(piece.text for piece in row if piece.text) for row in self.rows)
+        texts = (join_row((piece.text, piece.piece.box) for piece in row) for row in self.rows)
         return [text for text in texts if text]
 
     @property
@@ -127,7 +130,8 @@ class ReadPage:
         """Keys of `qwen_ocr.WARNINGS`."""
         pieces = [piece for block in self.blocks for row in block.rows for piece in row]
         cut_off = any(piece.cut_off for piece in pieces)
-        return (*warnings_of(self.text, self.confidence, cut_off=cut_off), *self.doubts)
+        doubts = ("vertical_text",) * self.layout.vertical + self.doubts
+        return (*warnings_of(self.text, self.confidence, cut_off=cut_off), *doubts)
 
 
 class Part(NamedTuple):
@@ -155,7 +159,7 @@ async def read_pieces(page: AnalysedPage, ask: Ask) -> AsyncGenerator[Part, None
     waiting = iter(tasks)
     places = list(_places(page.layout))
     confidences: list[float] = []
-    joint = ""
+    joint, before = "", ("", (0, 0, 0, 0))
     try:
         for number, (piece, following) in enumerate(places, 1):
             if piece.text is not None:
@@ -167,9 +171,11 @@ async def read_pieces(page: AnalysedPage, ask: Ask) -> AsyncGenerator[Part, None
                 confidence = mean_confidence(words_of(answer.text, answer.tokens))
                 confidences += [] if confidence is None else [confidence]
             has_text = bool(answer.text.strip())
+            if joint == " ":
+                joint = gap_between(*before, answer.text, piece.box)
             yield Part(joint if has_text else "", answer, number == len(places))
             if has_text:
-                joint = following
+                joint, before = following, (answer.text, piece.box)
             elif joint:
                 joint = max(joint, following, key=_JOINTS.index)
     finally:
@@ -219,7 +225,7 @@ async def read_page(
 def _is_sentence(block: ReadBlock) -> bool:
     """Whether what was taken for a title by its size is running text."""
     text = block.text
-    return block.kind == "title" and len(text) > _LONG_TITLE and text.endswith((".", ":", ";", ","))
+    return block.kind == "title" and len(text) > _LONG_TITLE and text.endswith(_GOES_ON)
 
 
 def _read_piece(piece: Piece, answer: Answer) -> ReadPiece:

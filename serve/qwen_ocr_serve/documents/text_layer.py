@@ -19,8 +19,13 @@ _BROKEN = 0.02
 """Part of the characters that may be none: fonts without a map give private or unknown ones."""
 _SCAN = 0.6
 """Part of the page from which on an image is a scan of it."""
-_LIGATURES = {chr(code): unicodedata.normalize("NFKC", chr(code)) for code in range(0xFB00, 0xFB07)}
-"""From "ff" to "st", with the letters that they are made of."""
+_MEANT = {
+    chr(code): unicodedata.normalize("NFKC", chr(code))
+    for code in (*range(0xFB00, 0xFB07), *range(0x2F00, 0x2FD6))
+}
+"""Ligatures, from "ff" to "st", with the letters that they are made of, and the radicals of Chinese
+dictionaries with the characters that look the same: fonts have one glyph for both, and PDFs may say
+the radical."""
 _HYPHEN = "\x02"
 """What PDFium has for a hyphen at the end of a line, whose word it puts together."""
 _LETTERS = 0.7
@@ -75,11 +80,11 @@ def read_text_layer(page: Any, size: tuple[int, int]) -> Ink | None:
     try:
         characters = [
             (
-                chr(pdfium.FPDFText_GetUnicode(text_page, index)),
+                character,
                 text_page.get_charbox(index),
                 text_page.get_charbox(index, loose=True),
             )
-            for index in range(text_page.count_chars())
+            for index, character in _characters(text_page)
         ]
     finally:
         text_page.close()
@@ -93,6 +98,16 @@ def read_text_layer(page: Any, size: tuple[int, int]) -> Ink | None:
     )
     lines = [line for row in rows for line in _lines(row)]
     return Ink(lines, images, float(np.median([line.height for line in lines])))
+
+
+def _characters(text_page: Any) -> Iterator[tuple[int, str]]:
+    """Each character with its first place: PDFium counts in UTF-16, where rare ones take two."""
+    codes = [pdfium.FPDFText_GetUnicode(text_page, i) for i in range(text_page.count_chars())]
+    units = b"".join(code.to_bytes(2, "little") for code in codes)
+    index = 0
+    for character in units.decode("utf-16-le", "replace"):
+        yield index, character
+        index += 1 + (character > "\uffff")
 
 
 def _rows(characters: Iterable[_Character]) -> Iterator[list[_Word]]:
@@ -116,7 +131,7 @@ def _rows(characters: Iterable[_Character]) -> Iterator[list[_Word]]:
 
 def _word(characters: list[_Character]) -> _Word:
     lefts, tops, rights, bottoms = zip(*(character.box for character in characters), strict=True)
-    text = "".join(_LIGATURES.get(character.text, character.text) for character in characters)
+    text = "".join(_MEANT.get(character.text, character.text) for character in characters)
     size = max(character.loose[3] - character.loose[1] for character in characters)
     return _Word(text, (min(lefts), min(tops), max(rights), max(bottoms)), size)
 

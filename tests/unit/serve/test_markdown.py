@@ -2,24 +2,7 @@
 
 import pytest
 
-from qwen_ocr_serve.documents.markdown import heading, join_lines, paragraph, table
-
-
-@pytest.mark.parametrize(
-    ("rows", "text"),
-    [
-        (["a", "b"], "a b"),
-        (["The exam-", "ple ends"], "The example ends"),
-        (["Baden-", "Baden"], "Baden- Baden"),
-        (["pages 3-", "4"], "pages 3- 4"),
-        (["委员会推迟了", "表决。"], "委员会推迟了表决。"),
-        (["总计 128", "元"], "总计 128 元"),
-        (["委员会", "and more"], "委员会 and more"),
-        ([], ""),
-    ],
-)
-def test_lines_of_running_text_are_joined(rows: list[str], text: str) -> None:
-    assert join_lines(rows) == text
+from qwen_ocr_serve.documents.markdown import heading, paragraph, table
 
 
 @pytest.mark.parametrize(
@@ -44,8 +27,15 @@ def test_running_text_that_begins_like_a_heading() -> None:
     assert paragraph(["# of pages", "read"], prose=True) == "\\# of pages read"
 
 
+def test_running_text_of_chinese_has_no_spaces() -> None:
+    rows = ["本服务基于 vLLM 部署，单张 GPU 需要 24", "GiB 显存；上下文长度可", "调。"]
+    whole = "本服务基于 vLLM 部署，单张 GPU 需要 24 GiB 显存；上下文长度可调。"
+    assert paragraph(rows, prose=True) == whole
+
+
 def test_headings() -> None:
     assert heading("How it\nwas saved", 2) == "## How it was saved"
+    assert heading("关于加强数据安全\n管理的通知", 1) == "# 关于加强数据安全管理的通知"
 
 
 def test_tables() -> None:

@@ -54,6 +54,19 @@ async def test_pieces_without_text_leave_no_lines() -> None:
     assert not (await joined(analysed, dict.fromkeys(texts, ""))).strip()
 
 
+async def test_pieces_of_a_line_of_chinese_have_no_spaces_between_them() -> None:
+    boxes = [(0, 0, 40, 10), (42, 0, 80, 10), (82, 0, 120, 10), (160, 0, 200, 10)]
+    analysed = page(Block("text", BOX, (tuple(map(Piece, boxes)),)))
+    texts = {b"0": "委员会推", b"1": "迟了表决", b"2": "vLLM", b"3": "部署"}
+    whole = "委员会推迟了表决 vLLM 部署"
+    assert await joined(analysed, texts) == whole
+
+    async def ask(piece: bytes) -> Answer:
+        return answer(texts[piece])
+
+    assert (await read_page(analysed, ask)).text == whole
+
+
 async def test_text_that_is_known_is_not_asked_for() -> None:
     known = Block("text", BOX, ((Piece(BOX, text="from the PDF"),),))
 

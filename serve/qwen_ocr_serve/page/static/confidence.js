@@ -10,7 +10,7 @@
 export const DOUBTFUL = 0.5;
 export const SURE = 0.9;
 
-// As in qwen_ocr/confidence.py: a character of Chinese or Japanese is a word of its own.
+// As in qwen_ocr/spacing.py: a character of Chinese or Japanese is a word of its own.
 const CHARACTER = "[\\u3040-\\u30ff\\u3400-\\u9fff\\uf900-\\ufaff\\uff66-\\uff9f\\u{20000}-\\u{3ffff}]";
 const PARTS = new RegExp(
   `\\s+|[（「『【〈《〔]*${CHARACTER}[、。，．！？：；）」』】〉》〕ー々]*|(?:(?!${CHARACTER})\\S)+`,
