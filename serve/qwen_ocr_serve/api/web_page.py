@@ -19,7 +19,9 @@ CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
         "script-src 'self'",
+        "worker-src 'self'",  # renders PDFs
         "style-src 'self'",
+        "font-src 'self'",
         "img-src 'self' blob: data:",
         "connect-src 'self'",
         "base-uri 'none'",
@@ -33,7 +35,7 @@ _CACHE = {"Cache-Control": "no-cache"}
 _files = StaticFiles(directory=Path(page.__file__).with_name("static"))
 ROUTES = (
     Route("/", GET, key=False),
-    Route(r"/page/[\w-]+(\.[\w-]+)*", GET, key=False),
+    Route(r"/page/([\w-]+/)*[\w-]+(\.[\w-]+)*", GET, key=False),
 )
 router = APIRouter()
 
@@ -65,7 +67,7 @@ async def config(request: Request) -> JSONResponse:
     return JSONResponse(config | {"docs": docs}, headers=_CACHE)
 
 
-@router.get("/page/{file}", include_in_schema=False)
+@router.get("/page/{file:path}", include_in_schema=False)
 async def asset(file: str, request: Request) -> Response:
     """A script, style sheet or picture of the page; 404 for any other name."""
     return await _file(file, request)
