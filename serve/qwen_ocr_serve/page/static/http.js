@@ -34,8 +34,10 @@ export async function send(url, options) {
  */
 export async function* events(response) {
   const requestId = response.headers.get("x-request-id");
+  let ended = false;
   for await (const data of lines(response, requestId)) {
-    if (data === "[DONE]") return;
+    ended ||= data === "[DONE]";
+    if (ended) continue; // to the end of the stream, so that the server sees nobody leave
     let event;
     try {
       event = JSON.parse(data);
@@ -45,7 +47,7 @@ export async function* events(response) {
     if (event.error) throw new PageError("failed", { detail: messageOf(event), requestId });
     yield event;
   }
-  throw new PageError("cutConnection", { requestId });
+  if (!ended) throw new PageError("cutConnection", { requestId });
 }
 
 /**

@@ -5,7 +5,7 @@
  */
 export const strings = {
   title: { en: "qwen-ocr: read documents", zh: "qwen-ocr：识别文档" },
-  docs: { en: "API", zh: "接口文档" },
+  docs: { en: "API", zh: "API" },
   key: { en: "Key", zh: "密钥" },
   otherLanguage: { en: "中文", zh: "English" },
   switchLanguage: { en: "切换到中文", zh: "Switch to English" },

@@ -86,7 +86,19 @@ export class Strip {
       button.tabIndex = page === current ? 0 : -1;
     }
     const shown = current && this.buttons.get(current);
-    shown?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    if (shown) this.#bringIntoView(shown);
+  }
+
+  /** Within the strip: the page as a whole stays where it is. @param {HTMLElement} button */
+  #bringIntoView(button) {
+    const inner = button.getBoundingClientRect();
+    const outer = this.element.getBoundingClientRect();
+    /** @type {(from: number, to: number, least: number, most: number) => number} */
+    const beyond = (from, to, least, most) => Math.min(from - least, 0) || Math.max(to - most, 0);
+    this.element.scrollBy(
+      beyond(inner.left, inner.right, outer.left, outer.right),
+      beyond(inner.top, inner.bottom, outer.top, outer.bottom),
+    );
   }
 
   /** Say everything in the language that was chosen. */
