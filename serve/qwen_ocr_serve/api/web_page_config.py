@@ -11,7 +11,6 @@ from qwen_ocr.families import MAX_ASPECT_RATIO, Family
 from qwen_ocr.profiles import PROFILES, Profile
 from qwen_ocr.prompts import DEFAULT_PROMPT, Task, task_of
 from qwen_ocr.requests import build_request, wire_body
-from qwen_ocr_serve.api.document_request import OCRRequest
 from qwen_ocr_serve.api.pages import PATH
 from qwen_ocr_serve.settings import server_settings
 
@@ -58,7 +57,6 @@ def page_config(model: str, family: Family, profile: Profile | None = None) -> d
             "path": PATH,
             "max_bytes": int(server_settings().max_body_mib * 2**20),
         },
-        "streams_text": "stream_text" in OCRRequest.model_fields,
     }
 
 

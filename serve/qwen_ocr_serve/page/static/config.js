@@ -31,7 +31,6 @@
  * @property {LoopRules} loop
  * @property {Family} family
  * @property {{path: string, max_bytes: number}} pdf The route that makes pictures of pages.
- * @property {boolean} streams_text Whether `/v1/ocr` can send the text of a page as it is read.
  * @property {string | null} docs Where the interface is described.
  */
 

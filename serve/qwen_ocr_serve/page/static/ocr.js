@@ -8,18 +8,18 @@ import { toDataUrl } from "./images.js";
 
 /**
  * @param {Blob} picture
- * @param {{signal: AbortSignal, onText: (text: string) => void, streamText: boolean}} options
- *   `onText` gets all the text so far, if the server can send it as it is read: `streamText`.
+ * @param {{signal: AbortSignal, onText: (text: string) => void}} options `onText` gets all the text
+ *   so far, as the model writes it; what counts is the answer.
  * @returns {Promise<Answer>}
  */
-export async function readPage(picture, { signal, onText, streamText }) {
+export async function readPage(picture, { signal, onText }) {
   const request = {
     document: { type: "image_url", image_url: await toDataUrl(picture) },
     include_blocks: true,
     include_image_base64: true,
     confidence_scores_granularity: "word",
     stream: true,
-    ...(streamText && { stream_text: true }),
+    stream_text: true,
   };
   const response = await send("/v1/ocr", {
     method: "POST",

@@ -143,7 +143,6 @@ export class Session {
     signal.throwIfAborted();
     const answer = await readPage(picture, {
       signal,
-      streamText: this.config.streams_text,
       onText: (text) => {
         page.text = text;
         this.listeners.onText(page);
