@@ -138,6 +138,9 @@ class App {
     if (!queue.stopped) queue.go(); // this page is the next one
     this.render();
     if (!page) return;
+    if (!page.reading) {
+      this.announcer.start(`${t("page", { page: page.number })}, ${t(`state.${page.state}`)}`);
+    }
     try {
       const picture = await withKey(this.dialog, () => pictures.of(page));
       if (this.current !== page) return;
@@ -155,10 +158,13 @@ class App {
   pageChanged(page) {
     this.strip.update(page);
     if (page === this.current) {
-      if (page.reading) this.announcer.start(t("reading"));
-      else this.announcer.finish(page.answer?.markdown ?? page.text, t(`state.${page.state}`));
+      const state = t(`state.${page.state}`);
+      if (page.reading) this.announcer.start(state);
+      else this.announcer.finish(page.text || (page.answer?.markdown ?? ""), state);
+      renderStatus(page);
+      this.#renderPage();
     }
-    this.render();
+    this.#renderProgress();
   }
 
   /** @param {PageError} error Whichever page were read next. */
@@ -194,7 +200,7 @@ class App {
   }
 
   render() {
-    const { documents, opening, queue } = this.session;
+    const { documents } = this.session;
     const isOpen = documents.list.length > 0;
     element("start", HTMLElement).hidden = isOpen;
     element("workbench", HTMLElement).hidden = !isOpen;
@@ -202,17 +208,10 @@ class App {
     element("add", HTMLButtonElement).hidden = !isOpen;
     element("clear", HTMLButtonElement).hidden = !isOpen;
     element("key", HTMLButtonElement).hidden = storedKey() === null;
-    renderProgress(documents, queue, opening);
     renderHead(documents);
     renderStatus(this.current);
+    this.#renderProgress();
     this.#renderPage();
-    const whole = this.current?.document.pages ?? [];
-    const missing = whole.filter((page) => !page.answer).length;
-    this.exports.update({
-      page: Boolean(this.current?.answer),
-      document: missing < whole.length,
-      missing,
-    });
     renderCode(element("snippets", HTMLElement), {
       origin: location.origin,
       model: this.config.model,
@@ -222,10 +221,23 @@ class App {
     });
   }
 
+  #renderProgress() {
+    const { documents, opening, queue } = this.session;
+    renderProgress(documents, queue, opening);
+    const whole = this.current?.document.pages ?? [];
+    const missing = whole.filter((page) => !page.answer).length;
+    this.exports.update({
+      page: Boolean(this.current?.answer),
+      document: missing < whole.length,
+      missing,
+    });
+  }
+
   #renderPage() {
     const { current, picture } = this;
     if (!current) return;
-    this.viewer.show({ picture, answer: current.answer, partialText: current.text });
+    const answer = current.reading ? null : current.answer;
+    this.viewer.show({ picture, answer, partialText: current.text });
   }
 
   /** At most once a frame, however much text comes. */

@@ -25,6 +25,8 @@ export class ReadingQueue {
     this.stopped = false;
     /** @type {Map<DocumentPage, AbortController>} */
     this.running = new Map();
+    /** Whether the server has just had no place for a page. */
+    this.busy = false;
     this.busyUntil = 0;
   }
 
@@ -56,7 +58,6 @@ export class ReadingQueue {
   /** @param {DocumentPage} page Is read now, whatever else is and even if it was read before. */
   readNow(page) {
     if (this.running.has(page)) return;
-    page.answer = null;
     page.error = null;
     this.#read(page);
   }
@@ -84,6 +85,7 @@ export class ReadingQueue {
       const answer = await this.actions.read(page, abort.signal);
       if (abort.signal.aborted) return;
       page.answer = answer;
+      this.busy = false;
     } catch (error) {
       if (abort.signal.aborted) return;
       this.#fail(page, error);
@@ -101,6 +103,7 @@ export class ReadingQueue {
   #fail(page, error) {
     const failure = toPageError(error);
     if (failure.title === "busy") {
+      this.busy = true;
       this.busyUntil = performance.now() + BUSY_PAUSE;
       setTimeout(() => this.#next(), BUSY_PAUSE);
     } else if (failure.concernsAll) {

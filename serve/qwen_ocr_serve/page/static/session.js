@@ -153,8 +153,9 @@ export class Session {
 
   /** @param {DocumentPage} page */
   #changed(page) {
-    if (!page.reading) {
-      this.#keep(() => this.store.putAnswer(page.document.id, page.index, page.answer));
+    const { answer } = page;
+    if (answer && page.state !== "reading") {
+      this.#keep(() => this.store.putAnswer(page.document.id, page.index, answer));
     }
     this.listeners.onPage(page);
   }

@@ -17,13 +17,16 @@ export function renderStatus(page) {
   if (!page) return;
   const { state, answer, error } = page;
   finish.dataset.finish = state;
-  const confidence = answer?.qwen_ocr.confidence;
-  const sure =
-    typeof confidence === "number" ? formatNumber(confidence, { style: "percent" }) : "";
-  finish.textContent = sure
-    ? t("stateAndConfidence", { state: t(`state.${state}`), confidence: sure })
-    : t(`state.${state}`);
-  advice.replaceChildren(...adviceOn(page));
+  const isRead = state === "read" || state === "doubtful";
+  const confidence = isRead ? answer?.qwen_ocr.confidence : null;
+  finish.textContent =
+    typeof confidence === "number"
+      ? t("stateAndConfidence", {
+          state: t(`state.${state}`),
+          confidence: formatNumber(confidence, { style: "percent" }),
+        })
+      : t(`state.${state}`);
+  advice.replaceChildren(...(state === "reading" ? [] : adviceOn(page)));
   read.hidden = state === "reading";
   read.textContent = t(answer || error ? "readAgain" : "read");
 }
@@ -55,14 +58,19 @@ export function renderProgress(documents, queue, opening) {
   const waiting = pages.filter((page) => page.state === "waiting").length;
   const reading = queue.running.size > 0;
   const done = pages.filter((page) => page.answer).length;
-  element("work", HTMLElement).hidden = !opening && pages.length < 2 && !reading;
+  element("work", HTMLElement).hidden = !opening && pages.length < 2 && !reading && !queue.busy;
   element("progress", HTMLElement).textContent = opening
     ? t("opening")
-    : t("progress", { done, count: pages.length });
+    : t(queue.busy ? "busyNow" : "progress", { done, count: pages.length });
   const all = element("read-all", HTMLButtonElement);
+  const stop = element("stop", HTMLButtonElement);
+  const focused = document.activeElement;
   all.textContent = t("readAll", { count: waiting });
   all.hidden = reading || !waiting || pages.length < 2;
-  element("stop", HTMLButtonElement).hidden = !reading;
+  stop.hidden = !reading;
+  // The button that had the focus is gone, so the one that takes its place has it.
+  if (focused === stop && !reading) (all.hidden ? element("read", HTMLElement) : all).focus();
+  if (reading && (focused === all || focused === element("read", HTMLElement))) stop.focus();
 }
 
 /** @param {import("./documents.js").Documents} documents The name and number of the page. */

@@ -60,12 +60,10 @@ export class Store {
   /**
    * @param {string} id Of the document.
    * @param {number} page Its index.
-   * @param {Answer | null} answer null forgets it.
+   * @param {Answer} answer
    */
   putAnswer(id, page, answer) {
-    return this.#do(ANSWERS, "readwrite", (store) =>
-      answer ? store.put(answer, [id, page]) : store.delete([id, page]),
-    );
+    return this.#do(ANSWERS, "readwrite", (store) => store.put(answer, [id, page]));
   }
 
   /** @param {string} id Of a document, which goes with its answers. */

@@ -36,6 +36,10 @@ export const strings = {
   remove: { en: "Remove {name}", zh: "移除 {name}" },
   opening: { en: "Opening…", zh: "正在打开……" },
   progress: { en: "{done} of {count} pages read", zh: "已识别 {done} / {count} 页" },
+  busyNow: {
+    en: "{done} of {count} pages read: the server is busy, and is asked again",
+    zh: "已识别 {done} / {count} 页：服务器繁忙，稍后自动重试",
+  },
   readAll: { en: "Read all ({count})", zh: "全部识别（{count}）" },
   pages: { en: "Pages", zh: "页面" },
   page: { en: "Page {page}", zh: "第 {page} 页" },
