@@ -19,8 +19,8 @@ CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
         "script-src 'self'",
-        "worker-src 'self'",  # renders PDFs
         "style-src 'self'",
+        "worker-src 'self'",  # renders PDFs
         "font-src 'self'",
         "img-src 'self' blob: data:",
         "connect-src 'self'",

@@ -6,7 +6,7 @@ import { renderCode } from "./code-panel.js";
 import { loadConfig } from "./config.js";
 import { confirmRemoval } from "./dialogs.js";
 import { element } from "./elements.js";
-import { ErrorBar } from "./error-bar.js";
+import { ErrorBar, wordsOf } from "./error-bar.js";
 import { PageError, toPageError } from "./errors.js";
 import { ExportMenu } from "./export-menu.js";
 import { FieldsPanel } from "./fields.js";
@@ -90,8 +90,8 @@ class App {
     const { queue, documents } = this.session;
     /** @type {[string, () => unknown][]} */
     const buttons = [
-      ["read", () => this.current && queue.readNow(this.current)],
-      ["read-all", () => queue.go()],
+      ["read", () => this.read()],
+      ["read-all", () => this.readAll()],
       ["stop", () => queue.stop()],
       ["previous", () => this.show(documents.neighbour(-1))],
       ["next", () => this.show(documents.neighbour(1))],
@@ -148,10 +148,20 @@ class App {
       this.#renderPage();
     } catch (error) {
       if (this.current !== page) return;
-      const { title, values, detail } = toPageError(error);
-      element("picture-note", HTMLElement).textContent = `${t(title, values)} ${detail}`;
+      element("picture-note", HTMLElement).replaceChildren(...wordsOf(toPageError(error)));
       element("picture-note", HTMLElement).hidden = false;
     }
+  }
+
+  /** The page that is shown, whether it was read before or not. */
+  read() {
+    this.errors.clear();
+    if (this.current) this.session.queue.readNow(this.current);
+  }
+
+  readAll() {
+    this.errors.clear();
+    this.session.queue.go();
   }
 
   /** @param {DocumentPage} page Its state is another. */

@@ -2,6 +2,7 @@
 
 import { boxesIn, drawBoxes } from "./boxes.js";
 import { copy, element } from "./elements.js";
+import { wordsOf } from "./error-bar.js";
 import { PageError, toPageError } from "./errors.js";
 import { prepare } from "./images.js";
 import { withKey } from "./key.js";
@@ -119,9 +120,7 @@ export class AskPanel {
     element("prompt-field", HTMLElement).hidden = this.select.value !== OWN;
     const alert = element("ask-error", HTMLElement);
     alert.hidden = !error;
-    alert.textContent = error
-      ? [t(error.title, error.values), error.detail, error.requestId].filter(Boolean).join(" · ")
-      : "";
+    alert.replaceChildren(...(error ? wordsOf(error) : []));
     this.output.show(reading?.parts ?? []);
     const boxes = reading?.withBoxes
       ? boxesIn(reading.text, this.subject.config.family, reading.picture.size)

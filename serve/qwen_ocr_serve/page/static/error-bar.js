@@ -44,15 +44,22 @@ export class ErrorBar {
 /** @param {{error: import("./errors.js").PageError, name: string}} entry */
 function line({ error, name }) {
   const item = document.createElement("li");
-  const title = document.createElement("strong");
-  title.textContent = t(error.title, { name, ...error.values });
-  item.append(title);
-  if (error.detail) item.append(` ${error.detail}`);
-  if (error.requestId) {
-    const id = document.createElement("span");
-    id.className = "error-id";
-    id.textContent = `${t("requestId")}: ${error.requestId}`;
-    item.append(" ", id);
-  }
+  item.append(...wordsOf(error, name));
   return item;
+}
+
+/**
+ * An error in words: what it is, what the server says of it, and the request's id for its log.
+ *
+ * @param {import("./errors.js").PageError} error
+ * @param {string} [name] Of the file that it is about.
+ * @returns {Node[]}
+ */
+export function wordsOf({ title, values, detail, requestId }, name = "") {
+  const words = document.createElement("strong");
+  words.textContent = t(title, { name, ...values });
+  const id = document.createElement("span");
+  id.className = "error-id";
+  id.textContent = requestId ? ` ${t("requestId")}: ${requestId}` : "";
+  return [words, document.createTextNode(detail && `: ${detail}`), id];
 }

@@ -10,6 +10,7 @@ const DPI = 200;
 const LONGEST = 4096; // pixels of a side: a poster at 200 dpi would be larger than a canvas may be
 const MOST_OPEN = 4; // documents that pdf.js holds at a time
 const JPEG_QUALITY = 0.92;
+const SILENT = 0; // what is wrong with a file is said by its errors
 
 /** @type {Promise<Library> | null} Loaded with the first PDF. */
 let loading = null;
@@ -86,7 +87,7 @@ async function documentOf(file) {
   loading ??= import("./vendor/pdfjs/pdf.min.mjs");
   const library = await loading;
   library.GlobalWorkerOptions.workerSrc = `${FOLDER}/pdf.worker.min.mjs`;
-  worker ??= new library.PDFWorker();
+  worker ??= new library.PDFWorker({ verbosity: SILENT });
   let task = open.get(file);
   if (!task) {
     task = library.getDocument({
@@ -97,7 +98,7 @@ async function documentOf(file) {
       cMapUrl: `${FOLDER}/cmaps/`,
       standardFontDataUrl: `${FOLDER}/standard_fonts/`,
       wasmUrl: `${FOLDER}/wasm/`,
-      verbosity: 0,
+      verbosity: SILENT,
     });
   }
   open.delete(file);

@@ -1,6 +1,7 @@
 /** How the page that is shown was read: in a word, with its confidence, and what may help. */
 
 import { element } from "./elements.js";
+import { wordsOf } from "./error-bar.js";
 import { formatNumber, t } from "./language.js";
 
 /** @typedef {import("./documents.js").DocumentPage} DocumentPage */
@@ -36,12 +37,7 @@ export function renderStatus(page) {
  * @returns {Node[]}
  */
 function adviceOn({ answer, error }) {
-  if (error) {
-    const id = error.requestId ? ` ${t("requestId")}: ${error.requestId}` : "";
-    const title = document.createElement("strong");
-    title.textContent = t(error.title, error.values);
-    return [title, document.createTextNode(` ${error.detail}${id}`)];
-  }
+  if (error) return wordsOf(error);
   const warning = WARNINGS.find((code) => answer?.qwen_ocr.warnings.includes(code));
   return warning ? [document.createTextNode(t(`warning.${warning}`))] : [];
 }

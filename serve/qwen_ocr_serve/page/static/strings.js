@@ -175,15 +175,15 @@ export const strings = {
     zh: "{name} 过大：服务器只处理不超过 {size} MiB 的 TIFF 文件。请另存为 PDF，PDF 大小不限。",
   },
   pdfBroken: {
-    en: "{name} cannot be opened as a PDF: it may be damaged.",
-    zh: "无法打开 PDF 文件 {name}：它可能已损坏。",
+    en: "{name} cannot be opened as a PDF; it may be damaged",
+    zh: "无法打开 PDF 文件 {name}，它可能已损坏",
   },
   pdfLocked: {
-    en: "{name} has a password: save a copy without one, then add that.",
-    zh: "{name} 设有密码：请另存一份不带密码的副本再添加。",
+    en: "{name} has a password; save a copy without one, then add that",
+    zh: "{name} 设有密码，请另存一份不带密码的副本再添加",
   },
-  pdfPage: { en: "Page {page} of the PDF cannot be shown.", zh: "无法显示 PDF 的第 {page} 页。" },
-  pageFailed: { en: "This page could not be read:", zh: "无法识别此页：" },
+  pdfPage: { en: "Page {page} of the PDF cannot be shown", zh: "无法显示 PDF 的第 {page} 页" },
+  pageFailed: { en: "This page could not be read", zh: "无法识别此页" },
   notKept: {
     en: "This browser has no room left: what is open now is lost when this tab is closed.",
     zh: "浏览器存储空间不足：关闭此标签页后，当前打开的内容会丢失。",

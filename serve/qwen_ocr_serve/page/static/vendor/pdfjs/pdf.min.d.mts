@@ -8,7 +8,7 @@ export class PDFDataRangeTransport {
 }
 
 export class PDFWorker {
-  constructor(options?: { name?: string });
+  constructor(options: { verbosity: number });
 }
 
 export interface Viewport {
