@@ -14,7 +14,7 @@ import { intake } from "./intake.js";
 import { askForKey, storedKey, withKey } from "./key.js";
 import { otherLanguage, switchLanguage, t, translatePage } from "./language.js";
 import { Session } from "./session.js";
-import { renderHead, renderProgress, renderStatus } from "./status.js";
+import { keepingFocus, renderHead, renderProgress, renderStatus } from "./status.js";
 import { openStore } from "./store.js";
 import { Strip } from "./strip.js";
 import { tabs } from "./tabs.js";
@@ -171,10 +171,12 @@ class App {
       const state = t(`state.${page.state}`);
       if (page.reading) this.announcer.start(state);
       else this.announcer.finish(page.text || (page.answer?.markdown ?? ""), state);
-      renderStatus(page);
-      this.#renderPage();
     }
-    this.#renderProgress();
+    keepingFocus(() => {
+      if (page === this.current) renderStatus(page);
+      this.#renderProgress();
+    });
+    if (page === this.current) this.#renderPage();
   }
 
   /** @param {PageError} error Whichever page were read next. */

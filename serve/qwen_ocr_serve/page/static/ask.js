@@ -65,7 +65,7 @@ export class AskPanel {
     );
   }
 
-  /** In the model's own words, if it is something that the model was taught. */
+  /** What is asked, in the model's own words if it is something that the model was taught. */
   get prompt() {
     const { presets } = this.subject.config;
     return presets.find(({ name }) => name === this.select.value)?.prompt ?? this.textarea.value;

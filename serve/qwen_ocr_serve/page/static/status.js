@@ -60,13 +60,9 @@ export function renderProgress(documents, queue, opening) {
     : t(queue.busy ? "busyNow" : "progress", { done, count: pages.length });
   const all = element("read-all", HTMLButtonElement);
   const stop = element("stop", HTMLButtonElement);
-  const focused = document.activeElement;
   all.textContent = t("readAll", { count: waiting });
   all.hidden = reading || !waiting || pages.length < 2;
   stop.hidden = !reading;
-  // The button that had the focus is gone, so the one that takes its place has it.
-  if (focused === stop && !reading) (all.hidden ? element("read", HTMLElement) : all).focus();
-  if (reading && (focused === all || focused === element("read", HTMLElement))) stop.focus();
 }
 
 /** @param {import("./documents.js").Documents} documents The name and number of the page. */
@@ -79,4 +75,17 @@ export function renderHead(documents) {
   element("previous", HTMLButtonElement).disabled = !documents.neighbour(-1);
   element("next", HTMLButtonElement).disabled = !documents.neighbour(1);
   element("turn-pages", HTMLElement).hidden = documents.pages.length < 2;
+}
+
+/**
+ * Renders, and if the button that had the focus is gone then, gives it to the one in its place.
+ *
+ * @param {() => void} render
+ */
+export function keepingFocus(render) {
+  const focused = document.activeElement;
+  render();
+  const buttons = ["stop", "read-all", "read"].map((id) => element(id, HTMLButtonElement));
+  if (!buttons.some((button) => button === focused && button.hidden)) return;
+  buttons.find((button) => !button.hidden)?.focus();
 }
