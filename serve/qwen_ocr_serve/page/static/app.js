@@ -227,7 +227,7 @@ class App {
     renderCode(element("snippets", HTMLElement), {
       origin: location.origin,
       model: this.config.model,
-      prompt: this.ask.prompt,
+      prompt: this.ask.example,
       file: this.current?.document.name ?? "page.png",
       type: this.picture?.type || "image/png",
     });

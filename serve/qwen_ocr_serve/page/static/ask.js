@@ -71,6 +71,12 @@ export class AskPanel {
     return presets.find(({ name }) => name === this.select.value)?.prompt ?? this.textarea.value;
   }
 
+  /** A prompt for code that is shown: what is asked, or what reads a page. */
+  get example() {
+    const { presets, default_preset: name } = this.subject.config;
+    return this.prompt || (presets.find((preset) => preset.name === name)?.prompt ?? "");
+  }
+
   /** The answer was about another page. */
   pageChanged() {
     this.reading?.stop();
