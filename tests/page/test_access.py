@@ -60,9 +60,7 @@ def test_axe_is_able_to_find_something(page: Page) -> None:
     assert any(violation.startswith("image-alt:") for violation in serious(page))
 
 
-def test_everything_works_with_the_keyboard(
-    page: Page, many_pages: Callable[[int], Path]
-) -> None:
+def test_everything_works_with_the_keyboard(page: Page, many_pages: Callable[[int], Path]) -> None:
     def tab_to(element_id: str) -> None:
         for _ in range(60):
             page.keyboard.press("Tab")

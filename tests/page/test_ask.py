@@ -158,9 +158,7 @@ def test_bytes_that_need_nothing_are_sent_untouched(asking: Page, samples: Path)
         assert sent_image(asking, samples / name) == (samples / name).read_bytes()
 
 
-def test_a_large_photograph_is_turned_upright(
-    asking: Page, samples: Path, tmp_path: Path
-) -> None:
+def test_a_large_photograph_is_turned_upright(asking: Page, samples: Path, tmp_path: Path) -> None:
     upright = Image.open(samples / "paragraph.png").convert("RGB").resize((3000, 1200))
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by 90° clockwise

@@ -135,9 +135,7 @@ def test_forty_pages_are_read_and_survive_a_reload(
     assert not [url for url in asked if "/v1/" in url], "what was read is kept"
 
 
-def test_stop_and_go_on(
-    page: Page, server: LocalServer, many_pages: Callable[[int], Path]
-) -> None:
+def test_stop_and_go_on(page: Page, server: LocalServer, many_pages: Callable[[int], Path]) -> None:
     def running() -> int:
         with urlopen(f"{server.base_url}/health", timeout=30) as response:
             return int(json.load(response)["concurrent_requests"])
@@ -247,9 +245,7 @@ def test_documents_are_removed(page: Page, samples: Path) -> None:
     expect(page.locator("#start")).to_be_visible()
 
 
-def test_a_doubtful_page_does_not_look_finished(
-    page: Page, samples: Path, tmp_path: Path
-) -> None:
+def test_a_doubtful_page_does_not_look_finished(page: Page, samples: Path, tmp_path: Path) -> None:
     mirrored, blank = tmp_path / "mirrored.png", tmp_path / "blank.png"
     ImageOps.mirror(Image.open(samples / "paragraph.png")).save(mirrored)
     Image.new("L", (300, 200), 255).save(blank)
@@ -277,16 +273,24 @@ def pdf_with_a_font_that_is_not_in_it() -> bytes:
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
         b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 340 240] /Contents 4 0 R"
-        b" /Resources << /Font << /F 5 0 R >> >> >>",
+        (
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 340 240] /Contents 4 0 R"
+            b" /Resources << /Font << /F 5 0 R >> >> >>"
+        ),
         b"<< /Length %d >> stream\n%s\nendstream" % (len(content), content),
-        b"<< /Type /Font /Subtype /Type0 /BaseFont /STSong-Light /Encoding /UniGB-UCS2-H"
-        b" /DescendantFonts [6 0 R] >>",
-        b"<< /Type /Font /Subtype /CIDFontType0 /BaseFont /STSong-Light /DW 1000"
-        b" /CIDSystemInfo << /Registry (Adobe) /Ordering (GB1) /Supplement 2 >>"
-        b" /FontDescriptor 7 0 R >>",
-        b"<< /Type /FontDescriptor /FontName /STSong-Light /Flags 6 /FontBBox [-25 -254 1000 880]"
-        b" /ItalicAngle 0 /Ascent 880 /Descent -120 /CapHeight 880 /StemV 93 >>",
+        (
+            b"<< /Type /Font /Subtype /Type0 /BaseFont /STSong-Light /Encoding /UniGB-UCS2-H"
+            b" /DescendantFonts [6 0 R] >>"
+        ),
+        (
+            b"<< /Type /Font /Subtype /CIDFontType0 /BaseFont /STSong-Light /DW 1000"
+            b" /CIDSystemInfo << /Registry (Adobe) /Ordering (GB1) /Supplement 2 >>"
+            b" /FontDescriptor 7 0 R >>"
+        ),
+        (
+            b"<< /Type /FontDescriptor /FontName /STSong-Light /Flags 6"
+            b" /FontBBox [-25 -254 1000 880] /ItalicAngle 0 /Ascent 880 /Descent -120 /CapHeight 880 /StemV 93 >>"
+        ),
     ]
     body = b"%PDF-1.7\n"
     places = []

@@ -89,9 +89,7 @@ def test_a_connection_that_breaks_keeps_the_text(page: Page, samples: Path) -> N
     expect(page.locator("#text-view")).to_contain_text("days")
 
 
-def test_an_error_in_the_stream_has_the_servers_words_and_the_id(
-    page: Page, samples: Path
-) -> None:
+def test_an_error_in_the_stream_has_the_servers_words_and_the_id(page: Page, samples: Path) -> None:
     fulfil(page, events({"error": {"message": "engine died"}}), {"X-Request-Id": "page-17"})
     give(page, samples / "line.png")
     expect(page.locator("#advice")).to_contain_text("engine died")

@@ -85,7 +85,9 @@ def test_nothing_loads_from_elsewhere() -> None:
         assert "innerHTML" not in text, path
 
 
-@pytest.mark.parametrize("name", ["missing.js", "..%2froutes.py", "%2e%2e/routes.py", "", "%00", "vendor"])
+@pytest.mark.parametrize(
+    "name", ["missing.js", "..%2froutes.py", "%2e%2e/routes.py", "", "%00", "vendor"]
+)
 def test_other_files_do_not_exist(http: httpx2.Client, name: str) -> None:
     assert http.get(f"/page/{name}").status_code == 404
 

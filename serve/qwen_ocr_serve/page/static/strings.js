@@ -19,8 +19,8 @@ export const strings = {
   },
   dropHint: { en: "or paste a picture", zh: "也可以粘贴图片" },
   privacy: {
-    en: "Documents stay in this browser. Only the pages that are read go to this server.",
-    zh: "文档保存在本浏览器中，只有要识别的页面会发送到此服务器。",
+    en: "Documents stay in this browser. Only the pages that are read go to this server; of TIFFs, all of them.",
+    zh: "文档保存在本浏览器中，只有要识别的页面会发送到此服务器；TIFF 文件会整个发送。",
   },
   choose: { en: "Choose files", zh: "选择文件" },
   chooseFolder: { en: "Choose a folder", zh: "选择文件夹" },
@@ -80,6 +80,9 @@ export const strings = {
   ask: { en: "Ask", zh: "提问" },
   code: { en: "Code", zh: "代码" },
   copy: { en: "Copy", zh: "复制" },
+  downloadPage: { en: "Page as .md", zh: "本页 .md" },
+  downloadDocument: { en: "All as .md", zh: "全文 .md" },
+  pagesMissing: { en: "{count} pages are not read yet", zh: "还有 {count} 页尚未识别" },
   copied: { en: "Copied", zh: "已复制" },
   codeHint: {
     en: "The same call from your own program. A key, if the server asks for one, comes from the environment.",
@@ -215,7 +218,7 @@ export const strings = {
   correctWord: { en: "Correct {word}", zh: "修改 {word}" },
   correctFormula: { en: "Correct the formula", zh: "修改公式" },
   correctHint: {
-    en: "To correct a word, double-click it, or press Enter on it: Enter keeps what you write, Escape does not.",
-    zh: "要修改文字，请双击它，或选中后按 Enter：Enter 保存，Escape 取消。",
+    en: "To correct a word, double-click it, tap it twice, or press Enter on it. Enter keeps what you write, Escape does not.",
+    zh: "要修改文字，请双击、轻点两次，或选中后按 Enter。Enter 保存，Escape 取消。",
   },
 };
