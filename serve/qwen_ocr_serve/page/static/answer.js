@@ -145,8 +145,10 @@ export function corrected(answer, { block: index, start, end, source, text, word
   const blocks = blocksOf(answer);
   const { content } = blocks[index];
   const block = { ...blocks[index], content: content.slice(0, start) + source + content.slice(end) };
-  if (words.length) {
-    const lines = [...block.qwen_ocr.lines];
+  const lines = [...(block.qwen_ocr?.lines ?? [])];
+  if (lines.length === 1 && lines[0].text === content && !words.length) {
+    block.qwen_ocr = { ...block.qwen_ocr, lines: [rewritten(lines[0], block.content)] };
+  } else if (words.length) {
     // From the end, so that places of other words in the same line stay right.
     for (const word of [...words].reverse()) {
       lines[word.line] = correctedLine(lines[word.line], word, word === words[0] ? text : "");
@@ -163,6 +165,18 @@ export function corrected(answer, { block: index, start, end, source, text, word
     markdown: markdown.slice(0, at) + source + markdown.slice(offset + end),
     ...correctedScores(answer, at, offset + end, source),
   };
+}
+
+/**
+ * A line that is the whole content of its block, as large models answer.
+ *
+ * @param {Line} line
+ * @param {string} text
+ * @returns {Line}
+ */
+function rewritten(line, text) {
+  const same = wordsIn(text).length === line.confidence.length;
+  return { ...line, text, confidence: same ? line.confidence : [] };
 }
 
 /**

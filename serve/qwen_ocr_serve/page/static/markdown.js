@@ -40,10 +40,19 @@ const formulas = [
   },
 ];
 
+const TAG = /<([a-zA-Z][\w-]*)((?:"[^"]*"|'[^']*'|[^"'>])*)>/g;
+const ATTRIBUTE = /\s(?:colspan|rowspan|start|align|alt)\s*=\s*(?:"[^"]*"|'[^']*'|[\w-]+)/gi;
+
 const marked = new Marked({
   gfm: true,
   extensions: formulas,
   renderer: {
+    // DOMPurify takes these out, too. But browsers report each handler and style that they see, even
+    // in a document that is never shown, as an offence against the content security policy.
+    html: ({ text }) =>
+      text
+        .replace(/<(style|script)\b[\s\S]*?<\/\1\s*>|<(style|script)\b[^>]*>/gi, "")
+        .replace(TAG, (_, name, rest) => `<${name}${(rest.match(ATTRIBUTE) ?? []).join("")}>`),
     image: ({ href, text }) => `<img data-figure="${escaped(href)}" alt="${escaped(text)}">`,
   },
 });

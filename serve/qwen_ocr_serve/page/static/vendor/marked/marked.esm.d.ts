@@ -17,7 +17,10 @@ export class Marked {
   constructor(options: {
     gfm: boolean;
     extensions: Extension[];
-    renderer: { image(token: { href: string; text: string }): string };
+    renderer: {
+      html(token: { text: string }): string;
+      image(token: { href: string; text: string }): string;
+    };
   });
   parse(source: string, options: { async: false }): string;
 }
