@@ -289,7 +289,8 @@ def pdf_with_a_font_that_is_not_in_it() -> bytes:
         ),
         (
             b"<< /Type /FontDescriptor /FontName /STSong-Light /Flags 6"
-            b" /FontBBox [-25 -254 1000 880] /ItalicAngle 0 /Ascent 880 /Descent -120 /CapHeight 880 /StemV 93 >>"
+            b" /FontBBox [-25 -254 1000 880]"
+            b" /ItalicAngle 0 /Ascent 880 /Descent -120 /CapHeight 880 /StemV 93 >>"
         ),
     ]
     body = b"%PDF-1.7\n"
