@@ -87,8 +87,8 @@ def correct(page: Page, word: str, text: str) -> Any:
         ('<meta http-equiv="refresh" content="0; url=https://example.org/">after', "after"),
         ('<link rel="stylesheet" href="https://example.org/x.css">after', "after"),
         ("<template><script>window.done = 1</script></template>after", "after"),
-        ('$\\href{javascript:window.done=1}{x}$ after', None),
-        ('$\\includegraphics{https://example.org/pixel.png}$ after', None),
+        ("$\\href{javascript:window.done=1}{x}$ after", None),
+        ("$\\includegraphics{https://example.org/pixel.png}$ after", None),
     ],
 )
 def test_hostile_text_does_nothing(page: Page, content: str, text: str | None) -> None:
@@ -190,9 +190,9 @@ def test_text_that_comes_is_added(page: Page) -> None:
     page.evaluate("window.first = document.querySelector('#right .coming').firstChild")
     show(page, None, "The first <b>words</b> come.")
     expect(page.locator("#right .coming")).to_have_text("The first <b>words</b> come.")
-    assert page.evaluate(
-        "document.querySelector('#right .coming').firstChild === window.first"
-    ), "what is there is left alone"
+    assert page.evaluate("document.querySelector('#right .coming').firstChild === window.first"), (
+        "what is there is left alone"
+    )
     show(page, answer("The page itself."))
     expect(page.locator("#right .coming")).to_have_text("")
     expect(page.locator(SHOWN)).to_have_text("The page itself.")
@@ -224,7 +224,9 @@ def test_a_word_that_a_hyphen_divides_is_one(page: Page) -> None:
 def test_a_block_that_a_large_model_wrote_as_a_whole(page: Page) -> None:
     content = "<table><tr><td>Total</td><td>12.50 &amp; more</td></tr></table>"
     whole = line(content, 0.99, 0.4, 0.99)
-    show(page, answer("Total first", content) | {"blocks": blocks_of("Total first", content, whole)})
+    show(
+        page, answer("Total first", content) | {"blocks": blocks_of("Total first", content, whole)}
+    )
     answered = correct(page, "12.50", "<12.80>")
     assert answered["blocks"][1]["content"] == content.replace("12.50", "&lt;12.80&gt;")
     assert answered["blocks"][1]["qwen_ocr"]["lines"][0]["text"] == answered["blocks"][1]["content"]

@@ -31,6 +31,8 @@ export class PictureView {
     this.answer = null;
     /** @type {{box: Box, kind: string}[]} */
     this.marks = [];
+    /** @type {{block: number | null, words: Box[]}} */
+    this.pointed = { block: null, words: [] };
 
     this.image = document.createElement("img");
     this.image.alt = "";
@@ -130,6 +132,16 @@ export class PictureView {
     this.words.replaceChildren(
       ...this.marks.map(({ box, kind }) => rect(box, kind, margin / 4)),
     );
+    this.#drawPointed();
+  }
+
+  #drawPointed() {
+    const { block, words } = this.pointed;
+    [...this.outlines.children].forEach((outline, index) =>
+      outline.classList.toggle("lit", index === block),
+    );
+    const margin = MARGIN / 2 / this.zoom.scale;
+    this.lit.replaceChildren(...words.map((box) => rect(box, "word", margin)));
   }
 
   #onZoom() {
@@ -167,11 +179,8 @@ export class PictureView {
    * @param {boolean} [scroll] Whether it is to be brought into view.
    */
   light(block, words, scroll = false) {
-    [...this.outlines.children].forEach((outline, index) =>
-      outline.classList.toggle("lit", index === block),
-    );
-    const margin = MARGIN / 2 / this.zoom.scale;
-    this.lit.replaceChildren(...words.map((box) => rect(box, "word", margin)));
+    this.pointed = { block, words };
+    this.#drawPointed();
     if (!scroll || block === null) return;
     const target = this.lit.children[0] ?? this.outlines.children[block];
     if (target) this.#bringIntoView(target.getBoundingClientRect());
