@@ -77,8 +77,8 @@ class App {
     element("tab-ask", HTMLElement).hidden = !AskPanel.offered(this.config);
     tabs(/** @type {HTMLElement} */ (document.querySelector("[role=tablist]")));
     this.#listen();
-    this.translate();
     await this.session.restore();
+    this.translate();
     await this.show(this.session.documents.pages[0] ?? null);
   }
 

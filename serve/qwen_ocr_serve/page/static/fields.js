@@ -1,9 +1,13 @@
 /** Fields that are filled from the page. */
 
 export class FieldsPanel {
-  /** @param {import("./config.js").Config} config */
-  static offered(config) {
-    return !config.plain_text_only;
+  /**
+   * Whether there is anything to be filled in.
+   *
+   * @param {import("./config.js").Config} _config
+   */
+  static offered(_config) {
+    return false;
   }
 
   /**
