@@ -33,7 +33,10 @@ def config_with(**changes: Any) -> Callable[[Page], None]:
         config["presets"] += changes.get("presets", [])
         route.fulfill(json=config)
 
-    return lambda page: page.route("**/page/config.json", fulfil)
+    def prepare(page: Page) -> None:
+        page.route("**/page/config.json", fulfil)
+
+    return prepare
 
 
 @pytest.fixture

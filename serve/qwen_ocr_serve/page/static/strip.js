@@ -9,6 +9,7 @@ import { t } from "./language.js";
  */
 
 const AHEAD = "400px"; // beyond what is in view
+const REST = 100; // milliseconds: pages that fly by are not drawn
 
 export class Strip {
   /**
@@ -155,6 +156,8 @@ export class Strip {
   async #fill(page) {
     const abort = new AbortController();
     this.pictures.set(page, abort);
+    await new Promise((resolve) => setTimeout(resolve, REST));
+    if (abort.signal.aborted) return;
     try {
       const blob = await this.actions.thumbnail(page, abort.signal);
       if (abort.signal.aborted) return;
