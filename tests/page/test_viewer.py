@@ -250,6 +250,13 @@ def test_zoom_and_turn(page: Page, samples: Path) -> None:
     page.keyboard.press("Enter")
     expect(word(page, "Noodles")).to_be_visible()
     assert size() == pytest.approx(zoomed), "a correction leaves the picture as it is"
+    at, hand = middle(outline), middle(scroller)
+    page.mouse.move(*hand)
+    page.mouse.down()
+    page.mouse.move(hand[0] - 50, hand[1] - 40, steps=3)
+    page.mouse.up()
+    assert middle(outline) == pytest.approx((at[0] - 50, at[1] - 40), abs=3), "it is taken along"
+    expect(word(page, "Noodles")).to_be_focused()
     scroller.focus()
     page.keyboard.press("0")
     assert size() == pytest.approx((width, height))
@@ -282,8 +289,8 @@ def test_two_fingers_and_two_taps(open_page: Callable[..., Page], samples: Path)
 
 def test_figures_that_the_server_cut_out(page: Page, tmp_path: Path) -> None:
     path = tmp_path / "illustrated.png"
-    with Image.open(PAGES / "letter-clean.png") as letter:
-        letter = letter.convert("L")
+    with Image.open(PAGES / "letter-clean.png") as clean:
+        letter = clean.convert("L")
         letter.paste(Image.radial_gradient("L").resize((700, 500)), (300, 1500))
         letter.save(path)
     read(page, path)

@@ -21,19 +21,18 @@
  * @property {boolean} text_layer
  * @property {{code: string, message: string}} [error]
  *
- * @typedef {object} Figure
- * @property {string} id
- * @property {string | null} image_base64 A `data:` URL of a JPEG.
+ * @typedef {{id: string, image_base64: string | null} & Corners} Figure With a `data:` URL of a JPEG.
  *
  * @typedef {{text: string, confidence: number, start_index: number}} Score Place in `markdown`.
  *
- * @typedef {object} Block
+ * @typedef {{top_left_x: number, top_left_y: number, bottom_right_x: number,
+ *   bottom_right_y: number}} Corners
+ *
+ * @typedef {BlockContent & Corners} Block
+ *
+ * @typedef {object} BlockContent
  * @property {string} type title, text, table, image, header, footer, list, …
  * @property {string} content Markdown, in which there may be HTML and LaTeX.
- * @property {number} top_left_x
- * @property {number} top_left_y
- * @property {number} bottom_right_x
- * @property {number} bottom_right_y
  * @property {string} [image_id]
  * @property {{lines: Line[]}} qwen_ocr
  *
@@ -73,9 +72,9 @@ export function blocksOf({ blocks, markdown, dimensions }) {
   return [{ type: "text", content: markdown, ...corners, qwen_ocr: { lines: [] } }];
 }
 
-/** @param {Block} block @returns {Box} */
-export function boxOf(block) {
-  return [block.top_left_x, block.top_left_y, block.bottom_right_x, block.bottom_right_y];
+/** @param {Corners} place @returns {Box} */
+export function boxOf(place) {
+  return [place.top_left_x, place.top_left_y, place.bottom_right_x, place.bottom_right_y];
 }
 
 /**
@@ -144,7 +143,10 @@ function edgesOf({ text, box, words: pieces }, words) {
 export function corrected(answer, { block: index, start, end, source, text, words }) {
   const blocks = blocksOf(answer);
   const { content } = blocks[index];
-  const block = { ...blocks[index], content: content.slice(0, start) + source + content.slice(end) };
+  const block = {
+    ...blocks[index],
+    content: content.slice(0, start) + source + content.slice(end),
+  };
   const lines = [...(block.qwen_ocr?.lines ?? [])];
   if (lines.length === 1 && lines[0].text === content && !words.length) {
     block.qwen_ocr = { ...block.qwen_ocr, lines: [rewritten(lines[0], block.content)] };
@@ -168,9 +170,7 @@ export function corrected(answer, { block: index, start, end, source, text, word
 }
 
 /**
- * A line that is the whole content of its block, as large models answer.
- *
- * @param {Line} line
+ * @param {Line} line That is the whole content of its block, as large models answer.
  * @param {string} text
  * @returns {Line}
  */
@@ -206,7 +206,9 @@ function correctedLine(line, word, text) {
     ...line,
     text: text ? before + text + after : (before.trimEnd() + after).trim(),
     words: edges ? edges.toSpliced(place, 1, ...divided(edges[place], written)) : line.words,
-    confidence: known ? line.confidence.toSpliced(place, 1, ...written.map(() => 1)) : line.confidence,
+    confidence: known
+      ? line.confidence.toSpliced(place, 1, ...written.map(() => 1))
+      : line.confidence,
     corrected: places,
   };
 }

@@ -58,8 +58,10 @@ export class PictureView {
       button("zoomOut", "M5 12h14", () => this.zoom.by(0.8)),
       this.share,
       button("zoomIn", "M12 5v14M5 12h14", () => this.zoom.by(1.25)),
-      button("fitWidth", "M4 5v14M20 5v14M8 12h8M10 9.5 7.5 12l2.5 2.5M14 9.5l2.5 2.5-2.5 2.5", () =>
-        this.zoom.fitTo("width"),
+      button(
+        "fitWidth",
+        "M4 5v14M20 5v14M8 12h8M10 9.5 7.5 12l2.5 2.5M14 9.5l2.5 2.5-2.5 2.5",
+        () => this.zoom.fitTo("width"),
       ),
       button("fitPage", "M9 4H4v5M15 4h5v5M9 20H4v-5M15 20h5v-5", () => this.zoom.fitTo("page")),
       button("turn", "M19 12a7 7 0 1 1-2.1-5M17 3v4.2h-4.2", () => this.zoom.turn()),
@@ -129,9 +131,7 @@ export class PictureView {
     const margin = MARGIN / this.zoom.scale;
     const blocks = this.answer?.dimensions ? blocksOf(this.answer) : [];
     this.outlines.replaceChildren(...blocks.map((block) => rect(boxOf(block), block.type, margin)));
-    this.words.replaceChildren(
-      ...this.marks.map(({ box, kind }) => rect(box, kind, margin / 4)),
-    );
+    this.words.replaceChildren(...this.marks.map(({ box, kind }) => rect(box, kind, margin / 4)));
     this.#drawPointed();
   }
 

@@ -94,5 +94,7 @@ export function asSource(text, content) {
   if (/<table[\s>]/i.test(content)) {
     return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
   }
-  return text.replace(/[\\`*<]|&(?=#?\w+;)/g, "\\$&").replace(/\|/g, content.startsWith("|") ? "\\|" : "|");
+  return text
+    .replace(/[\\`*<]|&(?=#?\w+;)/g, "\\$&")
+    .replace(/\|/g, content.startsWith("|") ? "\\|" : "|");
 }

@@ -6,7 +6,7 @@ import { setFormulas } from "./formulas.js";
 import { t } from "./language.js";
 import { renderMarkdown } from "./markdown.js";
 import { asSource } from "./source-view.js";
-import { markOf, unitsOf } from "./units.js";
+import { mark, markOf, unitsOf } from "./units.js";
 import { editWord } from "./word-editor.js";
 
 /**
@@ -250,6 +250,7 @@ export class TextView {
   translate() {
     this.text.setAttribute("aria-label", t("pageText"));
     this.hint.textContent = t("correctHint");
+    for (const unit of this.byElement.values()) mark(unit);
     for (const part of [this.previous, this.next]) {
       part.setAttribute("aria-label", t(part.dataset.label ?? ""));
       part.title = t(part.dataset.label ?? "");

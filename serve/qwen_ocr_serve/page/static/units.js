@@ -39,7 +39,9 @@ export function unitsOf(fragment, block, index) {
   return wrapped(fragment).map(({ element, text, formula }) => {
     const words = formula ? [] : lines.next(text);
     const known = words.length > 0 ? words : lines.around(text);
-    const confidences = known.flatMap(({ confidence }) => (confidence === null ? [] : [confidence]));
+    const confidences = known.flatMap(({ confidence }) =>
+      confidence === null ? [] : [confidence],
+    );
     /** @type {Unit} */
     const unit = {
       element,
@@ -134,7 +136,11 @@ class Lines {
         this.place = at + 1;
         return [word];
       }
-      if (following && word.text.endsWith("-") && word.text.slice(0, -1) + following.text === text) {
+      if (
+        following &&
+        word.text.endsWith("-") &&
+        word.text.slice(0, -1) + following.text === text
+      ) {
         this.place = at + 2;
         return [word, following];
       }

@@ -4,6 +4,7 @@
 
 const LEAST = 0.05;
 const MOST = 8;
+const LEAST_DRAG = 4; // CSS pixels
 const MARGIN = 12; // CSS pixels around the page
 const MOST_ENLARGED = 2; // by fitting: small pictures are not blown up
 
@@ -58,6 +59,7 @@ export class Zoom {
     };
     scroller.addEventListener("touchstart", pinch, { passive: false });
     scroller.addEventListener("touchmove", pinch, { passive: false });
+    this.#listenToDrags();
     scroller.addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       if (event.key === "+" || event.key === "=") this.by(1.25);
@@ -66,6 +68,40 @@ export class Zoom {
       else return;
       event.preventDefault();
     });
+  }
+
+  /** With a mouse the page is taken and moved; fingers scroll it anyway. */
+  #listenToDrags() {
+    const { scroller } = this;
+    /** @type {{x: number, y: number} | null} */
+    let last = null;
+    let dragged = false;
+    scroller.addEventListener(
+      "pointerdown",
+      ({ pointerType, button, offsetX, offsetY, target, x, y }) => {
+        dragged = false;
+        const onScrollbar =
+          target === scroller &&
+          (offsetX > scroller.clientWidth || offsetY > scroller.clientHeight);
+        if (pointerType === "mouse" && button === 0 && !onScrollbar) last = { x, y };
+      },
+    );
+    scroller.addEventListener("pointermove", ({ pointerId, x, y }) => {
+      if (!last || (!dragged && Math.hypot(x - last.x, y - last.y) < LEAST_DRAG)) return;
+      dragged = true;
+      scroller.setPointerCapture(pointerId);
+      scroller.scrollBy({ left: last.x - x, top: last.y - y, behavior: "instant" });
+      last = { x, y };
+    });
+    for (const end of ["pointerup", "pointercancel"]) {
+      scroller.addEventListener(end, () => (last = null));
+    }
+    // The end of a drag is no click.
+    scroller.addEventListener(
+      "click",
+      (event) => dragged && event.stopImmediatePropagation(),
+      true,
+    );
   }
 
   /**
