@@ -52,8 +52,10 @@ class App {
     this.viewer = new Viewer(element("picture", HTMLElement), element("text-view", HTMLElement), {
       onChange: (answer) => this.current && this.session.correct(this.current, answer),
     });
-    this.exports = new ExportMenu(element("export-menu", HTMLElement), (scope) =>
-      this.session.exported(scope),
+    this.exports = new ExportMenu(
+      element("export-menu", HTMLElement),
+      (scope) => this.session.exported(scope),
+      { version: config.version, onError: (error) => errors.add(toPageError(error)) },
     );
     const subject = { config, dialog, page: () => this.subject() };
     this.fields = new FieldsPanel(element("fields", HTMLElement), subject);

@@ -27,6 +27,27 @@ export async function copy(text, button, labels) {
 }
 
 /**
+ * Copies a table as cells, and says so on the button for a moment.
+ *
+ * @param {{html: string, text: string}} content
+ * @param {HTMLButtonElement} button
+ * @param {{done: string, idle: string}} labels
+ */
+export function copyCells({ html, text }, button, labels) {
+  // The event takes both kinds, also over plain HTTP from another machine.
+  const put = (/** @type {ClipboardEvent} */ event) => {
+    event.preventDefault();
+    event.clipboardData?.setData("text/html", html);
+    event.clipboardData?.setData("text/plain", text);
+  };
+  document.addEventListener("copy", put, { once: true });
+  document.execCommand("copy");
+  document.removeEventListener("copy", put);
+  button.textContent = labels.done;
+  setTimeout(() => (button.textContent = labels.idle), 2000);
+}
+
+/**
  * Browsers hide the clipboard from pages that come over plain HTTP from another machine.
  *
  * @param {string} text
