@@ -37,7 +37,7 @@ ROUTES = (
     Route("/", GET, key=False),
     Route(r"/page/([\w-]+/)*[\w-]+(\.[\w-]+)*", GET, key=False),
 )
-router = APIRouter()
+router = APIRouter(tags=["Server"])
 
 
 class Service(BaseModel):
@@ -48,7 +48,7 @@ class Service(BaseModel):
     docs: str | None
 
 
-@router.get("/", response_model=Service)
+@router.get("/", summary="Ask what this server is", response_model=Service)
 async def service(request: Request) -> Service | Response:
     """What this is, and where its documentation is; to a browser, the web page."""
     if _wants_html(request):
