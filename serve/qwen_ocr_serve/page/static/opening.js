@@ -7,14 +7,16 @@ import { renderByServer } from "./server-pages.js";
 
 /** @typedef {import("./documents.js").Kind} Kind */
 
+const OFFICE = /\.(docx|xlsx|pptx|odt|ods|odp|pages|numbers|key)$/i;
+const HEIC = /\.(heic|heif)$/i; // Safari opens them
+
 /** What files that are no pages begin with, and the key of the advice for them. */
 const ADVICE = [
-  { advice: "officeFile", head: "PK\x03\x04", names: /\.(docx|xlsx|pptx|odt|ods|odp|pages|numbers|key)$/i },
+  { advice: "officeFile", head: "PK\x03\x04", names: OFFICE },
   { advice: "officeFile", head: "\xd0\xcf\x11\xe0", names: /./ },
   { advice: "officeFile", head: "{\\rtf", names: /./ },
   { advice: "archiveFile", head: "PK\x03\x04", names: /./ },
   { advice: "archiveFile", head: "\x1f\x8b", names: /./ },
-  { advice: "heicFile", head: "", names: /\.(heic|heif)$/i },
 ];
 
 /** What browsers do not open, and the server does: TIFF, BigTIFF, JPEG 2000. */
@@ -44,16 +46,15 @@ export async function inspect(file, config) {
     const { count } = await renderByServer(file, 0, config, { width: 16 });
     return { kind: "server", count, file };
   }
-  const known = ADVICE.find(({ head: magic, names }) => head.startsWith(magic) && names.test(file.name));
-  if (known) throw new PageError(known.advice, { values: { name: file.name } });
-  const bitmap = await createImageBitmap(file).catch(() => null);
-  if (!bitmap) {
-    throw new PageError(isText(head) ? "textFile" : "unreadable", { values: { name: file.name } });
-  }
+  const values = { name: file.name };
+  const known = ADVICE.find((kind) => head.startsWith(kind.head) && kind.names.test(file.name));
+  if (known) throw new PageError(known.advice, { values });
   const type = PICTURES.find((format) => format.head.test(head))?.type;
-  const picture = type
-    ? new Blob([file], { type })
-    : await draw(bitmap, [bitmap.width, bitmap.height], null);
+  const typed = type ? new Blob([file], { type }) : file;
+  const bitmap = await createImageBitmap(typed).catch(() => null);
+  if (!bitmap && HEIC.test(file.name)) throw new PageError("heicFile", { values });
+  if (!bitmap) throw new PageError(isText(head) ? "textFile" : "unreadable", { values });
+  const picture = type ? typed : await draw(bitmap, [bitmap.width, bitmap.height], null);
   bitmap.close();
   return { kind: "picture", count: 1, file: picture };
 }
