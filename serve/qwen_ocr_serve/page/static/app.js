@@ -217,10 +217,8 @@ class App {
     const { documents } = this.session;
     const isOpen = documents.list.length > 0;
     element("start", HTMLElement).hidden = isOpen;
-    element("workbench", HTMLElement).hidden = !isOpen;
+    for (const id of ["workbench", "add", "clear"]) element(id, HTMLElement).hidden = !isOpen;
     element("strip", HTMLElement).hidden = documents.pages.length < 2;
-    element("add", HTMLButtonElement).hidden = !isOpen;
-    element("clear", HTMLButtonElement).hidden = !isOpen;
     element("key", HTMLButtonElement).hidden = storedKey() === null;
     renderHead(documents);
     renderStatus(this.current);
@@ -272,5 +270,5 @@ try {
   const [config, store] = await Promise.all([loadConfig(), openStore()]);
   await new App(config, store, errors).start();
 } catch (error) {
-  errors.add(error instanceof PageError ? error : new PageError("unreachable", { detail: String(error) }));
+  errors.add(new PageError("unreachable", { detail: String(error) }));
 }
