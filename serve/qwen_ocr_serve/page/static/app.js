@@ -57,7 +57,7 @@ class App {
       (scope) => this.session.exported(scope),
       { version: config.version, onError: (error) => errors.add(toPageError(error)) },
     );
-    const subject = { config, dialog, page: () => this.subject() };
+    const subject = { config, dialog, page: () => this.session.subject() };
     this.fields = new FieldsPanel(element("fields", HTMLElement), subject);
     this.ask = new AskPanel(subject);
     /** @type {Blob | null} Of the page that is shown, once it is there. */
@@ -203,14 +203,6 @@ class App {
     await this.session.clear();
     this.errors.clear();
     await this.show(null);
-  }
-
-  /** What questions are about. */
-  async subject() {
-    const { current } = this;
-    if (!current) return null;
-    const picture = await this.session.pictures.of(current);
-    return { picture, name: current.document.name, answer: current.answer };
   }
 
   render() {

@@ -120,6 +120,14 @@ export class Session {
     };
   }
 
+  /** What questions are about: the page that is shown. */
+  async subject() {
+    const { current } = this.documents;
+    if (!current) return null;
+    const picture = await this.pictures.of(current);
+    return { picture, name: current.document.name, answer: current.answer };
+  }
+
   /** @param {OpenDocument} opened */
   #open(opened) {
     this.documents.add(opened);
