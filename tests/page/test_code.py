@@ -26,17 +26,19 @@ def test_the_code_runs_as_it_is(
     expect(page.locator("#finish")).to_have_attribute("data-finish", "read")
     page.locator("#tab-code").click()
     shown = page.locator("#snippets pre").all_text_contents()
-    curl, python, sdk = page.evaluate(
+    curl, python, sdk, document, javascript = page.evaluate(
         """async ([prompt, file]) => {
-            const { curl, openaiSdk, pythonClient } = await import("/page/snippets.js");
+            const { curl, documentCurl, openaiJavaScript, openaiSdk, pythonClient } =
+                await import("/page/snippets.js");
             const facts = { origin: location.origin, model: "mini", type: "image/png" };
             const call = { ...facts, prompt, file };
-            return [curl(call), pythonClient(call), openaiSdk(call)];
+            return [curl, pythonClient, openaiSdk, documentCurl, openaiJavaScript].map((make) =>
+                make(call));
         }""",
         [prompt, path.name],
     )
     if prompt == Task.TEXT:
-        assert shown == [curl, python, sdk]
+        assert shown == [curl, python, sdk, document, javascript]
     # Looked at, not for: a prompt that was not quoted would change what comes back.
     expected = client.ocr(path, prompt).text
     environment = {**os.environ, "QWEN_OCR_API_KEY": "none"}
@@ -55,6 +57,10 @@ def test_the_code_runs_as_it_is(
     assert run(sys.executable, "-c", python) == expected + "\n"
     assert run(sys.executable, "-c", sdk) == expected + "\n"
     assert json.loads(run("sh", "-ec", curl))["data"] == [expected]
+    assert run("sh", "-ec", document).strip() == client.read_document(path).markdown
+    if shutil.which("node"):  # the SDK is not installed for it
+        (tmp_path / "call.mjs").write_text(javascript)
+        run("node", "--check", "call.mjs")
 
 
 def test_the_code_never_holds_the_key(page: Page, samples: Path) -> None:
@@ -63,7 +69,7 @@ def test_the_code_never_holds_the_key(page: Page, samples: Path) -> None:
     page.set_input_files("#file-input", samples / "line.png")
     page.locator("#tab-code").click()
     code = "".join(page.locator("#snippets pre").all_text_contents())
-    assert code.count("QWEN_OCR_API_KEY") == 3
+    assert code.count("QWEN_OCR_API_KEY") == 5
     assert "very-secret" not in code
 
 
@@ -83,4 +89,4 @@ def test_no_code_is_cut_off_at_the_right(page: Page, samples: Path) -> None:
     hidden = page.locator("#snippets pre").evaluate_all(
         "blocks => blocks.map((block) => block.scrollWidth - block.clientWidth)"
     )
-    assert hidden == [0, 0, 0]
+    assert hidden == [0] * 5

@@ -65,7 +65,10 @@ def test_a_table_is_copied_as_cells(
             "tables": [],
             "dimensions": {"dpi": 200, "width": 60, "height": 80},
             "qwen_ocr": {
-                **{"confidence": 0.99, "warnings": [], "turned": 0, "skew": 0},
+                "confidence": 0.99,
+                "warnings": [],
+                "turned": 0,
+                "skew": 0,
                 "text_layer": False,
             },
         }

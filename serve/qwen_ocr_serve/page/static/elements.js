@@ -33,8 +33,18 @@ export async function copy(text, button, labels) {
  * @param {HTMLButtonElement} button
  * @param {{done: string, idle: string}} labels
  */
-export function copyCells({ html, text }, button, labels) {
-  // The event takes both kinds, also over plain HTTP from another machine.
+export async function copyCells({ html, text }, button, labels) {
+  if (navigator.clipboard) {
+    const kinds = Object.entries({ "text/html": html, "text/plain": text });
+    const blobs = kinds.map(([type, content]) => [type, new Blob([content], { type })]);
+    await navigator.clipboard.write([new ClipboardItem(Object.fromEntries(blobs))]);
+  } else copyCellsWithoutClipboard(html, text);
+  button.textContent = labels.done;
+  setTimeout(() => (button.textContent = labels.idle), 2000);
+}
+
+/** @param {string} html @param {string} text */
+function copyCellsWithoutClipboard(html, text) {
   const put = (/** @type {ClipboardEvent} */ event) => {
     event.preventDefault();
     event.clipboardData?.setData("text/html", html);
@@ -43,8 +53,6 @@ export function copyCells({ html, text }, button, labels) {
   document.addEventListener("copy", put, { once: true });
   document.execCommand("copy");
   document.removeEventListener("copy", put);
-  button.textContent = labels.done;
-  setTimeout(() => (button.textContent = labels.idle), 2000);
 }
 
 /**

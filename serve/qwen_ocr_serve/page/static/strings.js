@@ -99,6 +99,7 @@ export const strings = {
     en: "The same call from your own program. A key, if the server asks for one, comes from the environment.",
     zh: "在你自己的程序里做同样的调用。如果服务器需要密钥，会从环境变量读取。",
   },
+  codeDocument: { en: "curl, whole document", zh: "curl，整个文档" },
   codePython: { en: "Python client", zh: "Python 客户端" },
 
   reading: { en: "Reading…", zh: "正在识别……" },
@@ -232,4 +233,27 @@ export const strings = {
     en: "To correct a word, double-click it, tap it twice, or press Enter on it. Enter keeps what you write, Escape does not.",
     zh: "要修改文字，请双击、轻点两次，或选中后按 Enter。Enter 保存，Escape 取消。",
   },
+
+  fieldsLabel: { en: "Fields to fill from the page", zh: "要从页面提取的字段" },
+  fieldsHint: {
+    en: "One name a line, or a JSON Schema. Check each value against the page.",
+    zh: "每行一个名称，或粘贴 JSON Schema。请对照页面核对每个值。",
+  },
+  fieldsPlaceholder: { en: "Invoice number\nDate\nTotal", zh: "发票号码\n日期\n总金额" },
+  fieldsGo: { en: "Fill", zh: "提取" },
+  fieldsFilling: { en: "Filling…", zh: "正在提取……" },
+  fieldsNone: { en: "Name at least one field.", zh: "请至少填写一个字段。" },
+  fieldsSchema: {
+    en: "This is not a JSON Schema of an object",
+    zh: "这不是描述对象的 JSON Schema",
+  },
+  fieldsNotJson: {
+    en: "The model's answer broke off or is not JSON. Ask for fewer fields.",
+    zh: "模型的应答中断或不是 JSON。请减少字段。",
+  },
+  fieldsResult: { en: "Values on this page", zh: "本页的值" },
+  fieldsEmpty: { en: "not on this page", zh: "本页没有" },
+  fieldsPlace: { en: "Block {place} of the page", zh: "本页第 {place} 块" },
+  fieldsCopy: { en: "Copy as JSON", zh: "复制为 JSON" },
+  fieldsCode: { en: "The same call as code", zh: "同样调用的代码" },
 };

@@ -1,0 +1,141 @@
+"""Fields that are filled from the page, and the same call as code."""
+
+import ast
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from qwen_ocr.prompts import KEY_VALUE_PREFIX
+from qwen_ocr.schemas import closed
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "paid": {"type": "boolean"},
+        "items": {
+            "type": "array",
+            "minItems": 2,
+            "maxItems": 2,
+            "items": {
+                "type": "object",
+                "properties": {"count": {"type": "integer", "minimum": 1, "maximum": 9}},
+                "required": ["count"],
+            },
+        },
+    },
+    "required": ["paid", "items"],
+}
+
+
+def offered(page: Page) -> None:
+    """As with a model that was taught it; the bundled one writes what its grammar allows."""
+
+    def answer(route: Route) -> None:
+        config = route.fetch().json()
+        assert config["fields_prompt"] is None
+        route.fulfill(json=config | {"fields_prompt": KEY_VALUE_PREFIX})
+
+    page.route("**/page/config.json", answer)
+
+
+@pytest.fixture
+def fields(open_page: Callable[..., Page], samples: Path) -> Page:
+    """The tab of a page that was read."""
+    page = open_page(before=offered, permissions=["clipboard-read", "clipboard-write"])
+    page.set_input_files("#file-input", samples / "line.png")
+    expect(page.locator("#finish")).to_have_attribute("data-finish", "read")
+    page.locator("#tab-fields").click()
+    return page
+
+
+def test_a_model_that_was_not_taught_it_is_not_asked(page: Page, samples: Path) -> None:
+    page.set_input_files("#file-input", samples / "line.png")
+    expect(page.locator("#tab-code")).to_be_visible()
+    expect(page.locator("#tab-fields")).to_be_hidden()
+
+
+def test_a_schema_becomes_a_form(fields: Page) -> None:
+    fields.get_by_label("Fields to fill").fill(json.dumps(SCHEMA))
+    with fields.expect_request("**/v1/chat/completions") as sent:
+        fields.get_by_role("button", name="Fill").click()
+    request = json.loads(sent.value.post_data or "")
+    assert request["response_format"]["json_schema"]["schema"] == closed(SCHEMA)
+    prompt = request["messages"][0]["content"][1]["text"]
+    assert json.loads(prompt.removeprefix(KEY_VALUE_PREFIX)) == closed(SCHEMA)
+    expect(fields.get_by_role("heading", name="Values on this page")).to_be_visible()
+    expect(fields.get_by_label("count")).to_have_count(2)
+    fields.get_by_label("count").first.fill("7")
+    fields.get_by_role("button", name="Copy as JSON").click()
+    expect(fields.get_by_role("button", name="Copied")).to_be_visible()
+    copied = json.loads(fields.evaluate("navigator.clipboard.readText()"))
+    assert isinstance(copied["paid"], bool)
+    assert copied["items"][0] == {"count": 7}
+    assert copied["items"][1]["count"] in range(1, 10)
+
+
+def test_names_become_a_form_that_says_where_values_stand(
+    fields: Page, answer: Callable[..., str]
+) -> None:
+    text = fields.locator("#text-view .word").first.text_content()
+    values = {"First": text, "Missing": None}
+
+    def reply(route: Route) -> None:
+        request = json.loads(route.request.post_data or "")
+        schema: dict[str, Any] = request["response_format"]["json_schema"]["schema"]
+        assert schema["required"] == ["First", "Missing"]
+        route.fulfill(body=answer(json.dumps(values)), content_type="text/event-stream")
+
+    fields.route("**/v1/chat/completions", reply)
+    fields.get_by_label("Fields to fill").fill(" First\n\nMissing\nFirst")
+    fields.get_by_role("button", name="Fill").click()
+    expect(fields.get_by_label("First")).to_have_value(text or "")
+    expect(fields.locator(".fields-form")).to_contain_text("Block 1 of the page")
+    expect(fields.get_by_label("Missing")).to_have_attribute("placeholder", "not on this page")
+    fields.locator("#language").click()
+    expect(fields.get_by_role("button", name="复制为 JSON")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("", "Name at least one field"),
+        ('{"type": "object",', "not a JSON Schema"),
+        ('{"type": "array"}', "not a JSON Schema"),
+        ('{"type": "object", "properties": {"a": {"type": "nothing"}}}', "The server refused"),
+    ],
+)
+def test_what_cannot_be_filled_is_said(fields: Page, written: str, said: str) -> None:
+    fields.get_by_label("Fields to fill").fill(written)
+    fields.get_by_role("button", name="Fill").click()
+    expect(fields.locator("#fields [role=alert]")).to_contain_text(said)
+    expect(fields.get_by_role("button", name="Fill")).to_be_enabled()
+
+
+def test_the_code_runs_as_it_is(fields: Page, samples: Path, tmp_path: Path) -> None:
+    shutil.copy(samples / "line.png", tmp_path)
+    fields.get_by_label("Fields to fill").fill(json.dumps(SCHEMA))
+    fields.get_by_text("The same call as code").click()
+    python, curl, javascript = fields.locator("#fields pre").all_text_contents()
+    environment = {**os.environ, "QWEN_OCR_API_KEY": "none"}
+
+    def run(*command: str) -> str:
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    values = ast.literal_eval(run(sys.executable, "-c", python))
+    assert set(values) == {"paid", "items"}
+    message = json.loads(run("sh", "-ec", curl))["choices"][0]["message"]
+    assert set(json.loads(message["content"])) == {"paid", "items"}
+    if shutil.which("node"):  # the SDK is not installed for it
+        (tmp_path / "call.mjs").write_text(javascript)
+        run("node", "--check", "call.mjs")
