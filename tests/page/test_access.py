@@ -88,7 +88,7 @@ def test_everything_works_with_the_keyboard(page: Page, many_pages: Callable[[in
     assert page.locator(".thumbnail[tabindex='0']").count() == 1, "one stop for the Tab key"
 
     tab_to("tab-text")
-    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowLeft")
     expect(page.locator("#panel-code")).to_be_visible()
     expect(page.locator("#tab-code")).to_be_focused()
     page.keyboard.press("ArrowRight")
