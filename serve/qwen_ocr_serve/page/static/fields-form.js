@@ -5,6 +5,8 @@ import { t } from "./language.js";
 
 /** @typedef {import("./answer.js").Answer} Answer */
 
+const INSIDE = /[a-z\d]{2}/; // of two characters: no word ends between them
+
 /**
  * @param {any} value JSON.
  * @param {Answer | null} answer Of the page, to say where on it a value stands.
@@ -66,16 +68,31 @@ function field(name, value, answer) {
 }
 
 /**
- * The number of the first block whose text has a value, 0 for none.
+ * The number of the first block whose text has a value as whole words, 0 for none. A single character
+ * stands anywhere, and says nothing.
  *
  * @param {string} value
  * @param {Answer | null} answer
  */
 function placeOf(value, answer) {
-  const flat = (/** @type {string} */ text) => text.toLowerCase().replace(/\s+/g, "");
   const wanted = flat(value);
-  if (!answer || !wanted) return 0;
-  return blocksOf(answer).findIndex(({ content }) => flat(content).includes(wanted)) + 1;
+  if (!answer || wanted.length < 2) return 0;
+  return blocksOf(answer).findIndex(({ content }) => hasWords(flat(content), wanted)) + 1;
+}
+
+/** @param {string} text */
+function flat(text) {
+  return text.toLowerCase().replace(/\s+/g, " ").trim();
+}
+
+/** @param {string} text @param {string} wanted */
+function hasWords(text, wanted) {
+  for (let at = text.indexOf(wanted); at >= 0; at = text.indexOf(wanted, at + 1)) {
+    const end = at + wanted.length;
+    const isPart = [at, end].some((edge) => INSIDE.test(text.slice(Math.max(edge - 1, 0), edge + 1)));
+    if (!isPart) return true;
+  }
+  return false;
 }
 
 /**

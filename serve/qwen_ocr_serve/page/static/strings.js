@@ -253,7 +253,7 @@ export const strings = {
   },
   fieldsResult: { en: "Values on this page", zh: "本页的值" },
   fieldsEmpty: { en: "not on this page", zh: "本页没有" },
-  fieldsPlace: { en: "Block {place} of the page", zh: "本页第 {place} 块" },
+  fieldsPlace: { en: "Stands in block {place} of the page", zh: "位于本页第 {place} 块" },
   fieldsCopy: { en: "Copy as JSON", zh: "复制为 JSON" },
   fieldsCode: { en: "The same call as code", zh: "同样调用的代码" },
 };
