@@ -6,7 +6,7 @@ import { PageError } from "./errors.js";
 
 const FOLDER = "/page/vendor/pdfjs";
 const POINTS = 72; // an inch
-const DPI = 200;
+export const DPI = 200;
 const LONGEST = 4096; // pixels of a side: a poster at 200 dpi would be larger than a canvas may be
 const MOST_OPEN = 4; // documents that pdf.js holds at a time
 const JPEG_QUALITY = 0.92;

@@ -4,6 +4,7 @@ import { Documents, OpenDocument } from "./documents.js";
 import { PageError, toPageError } from "./errors.js";
 import { readPage } from "./ocr.js";
 import { inspect } from "./opening.js";
+import { DPI } from "./pdf.js";
 import { Pictures } from "./pictures.js";
 import { ReadingQueue } from "./queue.js";
 
@@ -156,7 +157,10 @@ export class Session {
         this.listeners.onText(page);
       },
     });
-    return { ...answer, index: page.index };
+    const { dimensions } = answer;
+    // A picture of a PDF's page does not say how large the page is, but this browser made it.
+    const known = dimensions && page.document.kind === "pdf" ? { ...dimensions, dpi: DPI } : dimensions;
+    return { ...answer, index: page.index, dimensions: known };
   }
 
   /** @param {DocumentPage} page */
