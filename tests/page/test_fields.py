@@ -17,6 +17,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, Route, expect
 
 from qwen_ocr.prompts import KEY_VALUE_PREFIX as PREFIX
@@ -195,3 +196,21 @@ def test_the_code_is_shown_for_what_was_written(fields: Page) -> None:
     for text in code.all_text_contents():
         assert "Total amount" in text
         assert "line.png" in text
+
+
+def test_axe_finds_nothing_serious_in_the_form_and_the_menu(
+    fields: Page, answer: Callable[..., str]
+) -> None:
+    body = answer(json.dumps({"Total": "2.50", "Items": [{"Name": None}]}))
+    fields.route(
+        "**/v1/chat/completions",
+        lambda route: route.fulfill(body=body, content_type="text/event-stream"),
+    )
+    fields.get_by_label("Fields to fill").fill("Total\nItems")
+    fields.get_by_role("button", name="Fill").click()
+    expect(fields.get_by_label("Name")).to_be_visible()
+    fields.get_by_text("The same call as code").click()
+    fields.get_by_role("button", name="Save as").click()
+    expect(fields.get_by_role("button", name="Searchable PDF")).to_be_visible()
+    found = Axe().run(fields).response["violations"]
+    assert [v["id"] for v in found if v["impact"] in ("serious", "critical")] == []
