@@ -6,7 +6,8 @@ from enum import StrEnum
 
 from qwen_ocr.errors import PromptError
 
-_KEY_VALUE_PREFIX = "Extract the key-value information in the format:"
+KEY_VALUE_PREFIX = "Extract the key-value information in the format:"
+"""What the prompt of `Task.KEY_VALUE` begins with; its form comes next."""
 KEY_VALUE = "key_value"
 """What the task of `Task.KEY_VALUE`, and of any answer in a form of the caller's, is called."""
 
@@ -45,7 +46,7 @@ class Task(StrEnum):
             text = json.dumps(form, ensure_ascii=False)
         except (TypeError, ValueError) as exc:
             raise PromptError(f"KEY_VALUE takes what JSON can hold: {exc}") from exc
-        return f"{_KEY_VALUE_PREFIX} {text}"
+        return f"{KEY_VALUE_PREFIX} {text}"
 
 
 DEFAULT_PROMPT = Task.TEXT
@@ -57,7 +58,7 @@ TASKS = (*(task.name.lower() for task in Task), KEY_VALUE)
 def task_of(prompt: str) -> str | None:
     """Which of `TASKS` a prompt with a preset's words asks for; None for other words."""
     words = prompt.strip()
-    if words.startswith(_KEY_VALUE_PREFIX):
+    if words.startswith(KEY_VALUE_PREFIX):
         return KEY_VALUE
     return next((task.name.lower() for task in Task if task == words), None)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from PIL import Image
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from qwen_ocr import OCRClient
 from qwen_ocr_serve.launch.local_server import LocalServer
@@ -41,11 +42,15 @@ def open_page(browser: Browser, server: LocalServer) -> Iterator[Callable[..., P
     """Open the page in a new profile, made as the arguments say.
 
     Whatever a script throws, and whatever the browser has to say against the page, its content
-    security policy included, is a failure. It also logs answers with an error status, which tests
-    provoke, and requests that could not be sent.
+    security policy included, is a failure, and so is a request to another host. The browser also
+    logs answers with an error status, which tests provoke, and requests that could not be sent.
     """
     contexts = []
     complaints: list[str] = []
+
+    def check(request: Request) -> None:
+        if not request.url.startswith((server.base_url, "blob:", "data:")):
+            complaints.append(f"a request to {request.url}")
 
     def note(message: ConsoleMessage) -> None:
         if message.type in ("error", "warning") and "Failed to load resource" not in message.text:
@@ -60,6 +65,7 @@ def open_page(browser: Browser, server: LocalServer) -> Iterator[Callable[..., P
         page = context.new_page()
         page.on("console", note)
         page.on("pageerror", lambda error: complaints.append(str(error)))
+        context.on("request", check)
         if before:
             before(page)
         page.goto(server.base_url)
@@ -70,6 +76,20 @@ def open_page(browser: Browser, server: LocalServer) -> Iterator[Callable[..., P
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+@pytest.fixture(scope="session")
+def many_pages(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
+    """PDFs of as many pages as are wanted, each of them one line, which is quickly read."""
+    folder = tmp_path_factory.mktemp("many")
+
+    def make(count: int) -> Path:
+        path = folder / f"{count}-pages.pdf"
+        line = Image.open(samples / "line.png").convert("L")
+        line.save(path, save_all=True, append_images=[line] * (count - 1), resolution=200)
+        return path
+
+    return make
 
 
 @pytest.fixture
@@ -101,6 +121,7 @@ def answer() -> Callable[..., str]:
         ]
         if finish_reason:
             chunks.append({"choices": [{"delta": {}, "finish_reason": finish_reason}]})
+            then += "data: [DONE]\n\n"
         return "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks) + then
 
     return body

@@ -70,6 +70,24 @@ def test_only_the_routes_that_exist_are_described(http: httpx2.Client) -> None:
     }
 
 
+def test_routes_stand_under_what_they_are_for(http: httpx2.Client) -> None:
+    openapi = http.get("/openapi.json").json()
+    operations = {
+        f"{method} {path}": operation
+        for path, methods in openapi["paths"].items()
+        for method, operation in methods.items()
+    }
+    tags = [tag["name"] for tag in openapi["tags"]]
+    used = [operation.get("tags", ["default"]) for operation in operations.values()]
+    assert {tag for names in used for tag in names} == set(tags)
+    assert all(len(names) == 1 for names in used)
+    summaries = [operation["summary"] for operation in operations.values()]
+    assert len(set(summaries)) == len(summaries)
+    assert all(" " in summary for summary in summaries)
+    assert operations["post /v1/chat/completions"]["tags"] == ["Models and chat (OpenAI)"]
+    assert operations["post /v1/ocr"]["summary"] == "Read a document"
+
+
 def test_the_documentation_needs_no_internet(http: httpx2.Client) -> None:
     page = http.get("/docs").text
     assert 'src="/static/swagger-ui-bundle.js"' in page

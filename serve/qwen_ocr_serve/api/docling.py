@@ -27,7 +27,7 @@ ROUTES = tuple(
     for path in ("/v1/convert/file", "/v1/convert/source")
 )
 
-router = APIRouter()
+router = APIRouter(tags=["Documents"])
 
 
 class Exported(BaseModel):
@@ -67,6 +67,7 @@ def _form_fields() -> dict[str, Any]:
 
 @router.post(
     ROUTES[0].path,
+    summary="Read an uploaded document, as docling serve does",
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -84,6 +85,7 @@ async def convert_file(
 
 @router.post(
     ROUTES[1].path,
+    summary="Read a document from base64 or a URL, as docling serve does",
     openapi_extra={
         "requestBody": {
             "required": True,

@@ -32,7 +32,7 @@ DPI = 200
 _AHEAD = 3
 """Pages that are begun while one is waited for, so that the engine has work."""
 
-router = APIRouter()
+router = APIRouter(tags=["Documents"])
 
 
 class _Begun(NamedTuple):
@@ -208,6 +208,7 @@ def _form_fields() -> dict[str, Any]:
 
 @router.post(
     ROUTES[0].path,
+    summary="Read a document",
     response_model=None,
     openapi_extra={
         "requestBody": {

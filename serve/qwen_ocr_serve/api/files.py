@@ -32,7 +32,7 @@ ROUTES = (
 _SIGNED = re.compile(r"/v1/files/(file-[0-9a-f]{32})/content")
 _MOST_HOURS = LIFETIME // 3600
 
-router = APIRouter()
+router = APIRouter(tags=["Files"])
 
 
 class File(BaseModel):
@@ -144,7 +144,7 @@ async def _open(upload: Upload) -> DocumentFile:
         raise _missing(upload.id) from None
 
 
-@router.post("/v1/files", response_model=File)
+@router.post("/v1/files", summary="Upload a document", response_model=File)
 async def upload_file(request: Request) -> File:
     """Keep a document for an hour: a form with `file` and, if you like, `purpose`."""
     async with request.form(max_files=1, max_fields=8) as form:
@@ -166,7 +166,7 @@ async def upload_file(request: Request) -> File:
     return _described(upload)
 
 
-@router.get("/v1/files", response_model=FileList)
+@router.get("/v1/files", summary="List uploads", response_model=FileList)
 async def list_files(request: Request) -> FileList:
     """Your uploads, the oldest first."""
     owner = request.scope["key_name"]
@@ -174,13 +174,13 @@ async def list_files(request: Request) -> FileList:
     return FileList(data=[_described(upload) for upload in found], total=len(found))
 
 
-@router.get("/v1/files/{file_id}", response_model=File)
+@router.get("/v1/files/{file_id}", summary="Look up an upload", response_model=File)
 async def describe_file(file_id: str, request: Request) -> File:
     """What is known about an upload."""
     return _described(await _find(request, file_id))
 
 
-@router.get("/v1/files/{file_id}/url", response_model=SignedURL)
+@router.get("/v1/files/{file_id}/url", summary="Get a URL for an upload", response_model=SignedURL)
 async def sign_url(
     file_id: str,
     request: Request,
@@ -194,7 +194,9 @@ async def sign_url(
     return SignedURL(url=f"{path}?expires={expires}&signature={signature}")
 
 
-@router.get("/v1/files/{file_id}/content", response_class=FileResponse)
+@router.get(
+    "/v1/files/{file_id}/content", summary="Download an upload", response_class=FileResponse
+)
 async def download_file(file_id: str, request: Request) -> Response:
     """The upload itself, for a signed URL."""
     query: dict[str, Any] = parse_qs(request.url.query)
@@ -205,7 +207,7 @@ async def download_file(file_id: str, request: Request) -> Response:
     return FileResponse(_uploads().path(upload), media_type="application/octet-stream")
 
 
-@router.delete("/v1/files/{file_id}", response_model=Deleted)
+@router.delete("/v1/files/{file_id}", summary="Delete an upload", response_model=Deleted)
 async def delete_file(file_id: str, request: Request) -> Deleted:
     """Delete an upload."""
     upload = await _find(request, file_id)

@@ -12,7 +12,7 @@ from vllm.v1.metrics.prometheus import get_prometheus_registry
 from qwen_ocr_serve.http.routes import GET, Route
 
 ROUTES = (Route("/health", GET, key=False, error_format="own"),)
-router = APIRouter()
+router = APIRouter(tags=["Server"])
 
 
 class Health(BaseModel):
@@ -36,6 +36,7 @@ def _gauge(name: str) -> int:
 
 @router.get(
     "/health",
+    summary="Ask whether the server is ready",
     response_model=Health,
     responses={HTTPStatus.SERVICE_UNAVAILABLE.value: {"model": Health}},
 )

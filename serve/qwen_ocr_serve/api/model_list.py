@@ -10,7 +10,7 @@ from qwen_ocr_serve.http.routes import GET, Route
 from qwen_ocr_serve.models.profiles import served_profile
 
 ROUTES = (Route("/v1/models", GET),)
-router = APIRouter()
+router = APIRouter(tags=["Models and chat (OpenAI)"])
 
 
 class About(BaseModel):
@@ -51,7 +51,7 @@ class ModelList(BaseModel):
     data: list[Model]
 
 
-@router.get("/v1/models", response_model=ModelList)
+@router.get("/v1/models", summary="List the models", response_model=ModelList)
 async def list_models(request: Request) -> dict[str, Any]:
     """The models that are served, first the one that answers when none is named."""
     answer = await request.app.state.openai_serving_models.show_available_models()

@@ -72,7 +72,7 @@ _UPLOAD = {
 }
 
 ROUTES = (Route("/api/v1/ocr", POST, limited=True, error_format="envelope"),)
-router = APIRouter()
+router = APIRouter(tags=["One image"])
 
 
 def _unprocessable(where: str, message: str, code: str = "invalid_request") -> APIError:
@@ -124,6 +124,7 @@ def _url(image: str) -> str:
 
 @router.post(
     ROUTES[0].path,
+    summary="Read one image",
     response_model=None,
     responses={
         status.value: {"model": OCREnvelope, "content": {"text/plain": {}}}

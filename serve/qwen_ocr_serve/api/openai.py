@@ -49,7 +49,11 @@ ROUTES = (
     Route("/v1/chat/completions", POST, limited=True),
     Route("/v1/responses", POST, limited=True),
 )
-router = APIRouter(dependencies=[Depends(validate_json_request)], route_class=JSONRoute)
+router = APIRouter(
+    tags=["Models and chat (OpenAI)"],
+    dependencies=[Depends(validate_json_request)],
+    route_class=JSONRoute,
+)
 _grammars = GrammarChecker()
 
 
@@ -140,13 +144,23 @@ class ResponseRequest(_Checked, ResponsesRequest):
         return self
 
 
-@router.post("/v1/chat/completions", responses=_RESPONSES, dependencies=[Depends(_check_chat)])
+@router.post(
+    "/v1/chat/completions",
+    summary="Ask about images (chat completions)",
+    responses=_RESPONSES,
+    dependencies=[Depends(_check_chat)],
+)
 async def chat(request: ChatRequest, raw_request: Request) -> Response:
     """Create a chat completion, as OpenAI does."""
     return await answer_chat(request, raw_request)
 
 
-@router.post("/v1/responses", responses=_RESPONSES, dependencies=[Depends(_check_response)])
+@router.post(
+    "/v1/responses",
+    summary="Ask about images (responses)",
+    responses=_RESPONSES,
+    dependencies=[Depends(_check_response)],
+)
 async def responses(request: ResponseRequest, raw_request: Request) -> Response:
     """Create a response, as OpenAI does."""
     request.request_id = "resp_" + raw_request.headers["x-request-id"]

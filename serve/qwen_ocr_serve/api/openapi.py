@@ -10,6 +10,21 @@ from starlette.routing import Route as StarletteRoute
 
 from qwen_ocr_serve.http.routes import Route
 
+_TAGS = (
+    ("Documents", "PDFs, images and TIFFs as Markdown, blocks and figures."),
+    ("Files", "Documents that are kept for an hour, to be read by their ids."),
+    ("One image", "Short ways in for a picture."),
+    ("Models and chat (OpenAI)", "What any OpenAI SDK calls."),
+    ("Server", "How it is."),
+)
+"""Of the routes, in the order in which they are shown."""
+_METRICS = {
+    "tags": ["Server"],
+    "summary": "Get the metrics",
+    "description": "In Prometheus's text format: vLLM's, and this server's own.",
+}
+"""Of the route that is vLLM's."""
+
 
 def describe(app: FastAPI, declared: Iterable[Route]) -> Callable[[], dict[str, Any]]:
     """What to put in the place of `app.openapi`. Routes that take a key say so."""
@@ -31,6 +46,9 @@ def describe(app: FastAPI, declared: Iterable[Route]) -> Callable[[], dict[str, 
             for path, operations in description["paths"].items():
                 for operation in operations.values() if by_path[path].key else ():
                     operation["security"] = [{"key": []}]
+            if metrics := description["paths"].get("/metrics"):
+                metrics["get"] |= _METRICS
+            description["tags"] = [{"name": name, "description": text} for name, text in _TAGS]
             schemes = {"key": {"type": "http", "scheme": "bearer"}}
             description["components"]["securitySchemes"] = schemes
             app.openapi_schema = description

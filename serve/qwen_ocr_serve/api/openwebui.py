@@ -22,7 +22,7 @@ ROUTES = (Route("/process", PUT, limited=True, error_format="detail"),)
 _NO_TEXT = "No extractable text"
 """Words that Open WebUI looks for in an answer of 422."""
 
-router = APIRouter()
+router = APIRouter(tags=["Documents"])
 
 
 class Processed(BaseModel):
@@ -34,6 +34,7 @@ class Processed(BaseModel):
 
 @router.put(
     ROUTES[0].path,
+    summary="Read a document for Open WebUI",
     openapi_extra={
         "requestBody": {
             "required": True,

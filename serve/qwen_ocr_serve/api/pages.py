@@ -18,11 +18,12 @@ ROUTES = (Route(PATH, POST, limited=True, error_format="envelope"),)
 MAX_PAGES = 100_000
 _MAX_WIDTH = 4096
 
-router = APIRouter()
+router = APIRouter(tags=["One image"])
 
 
 @router.post(
     PATH,
+    summary="Render a page as a picture",
     response_class=Response,
     responses={
         HTTPStatus.OK.value: {

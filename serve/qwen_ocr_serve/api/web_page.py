@@ -20,6 +20,8 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "default-src 'none'",
         "script-src 'self'",
         "style-src 'self'",
+        "worker-src 'self'",  # renders PDFs
+        "font-src 'self'",
         "img-src 'self' blob: data:",
         "connect-src 'self'",
         "base-uri 'none'",
@@ -33,9 +35,9 @@ _CACHE = {"Cache-Control": "no-cache"}
 _files = StaticFiles(directory=Path(page.__file__).with_name("static"))
 ROUTES = (
     Route("/", GET, key=False),
-    Route(r"/page/[\w-]+(\.[\w-]+)*", GET, key=False),
+    Route(r"/page/([\w-]+/)*[\w-]+(\.[\w-]+)*", GET, key=False),
 )
-router = APIRouter()
+router = APIRouter(tags=["Server"])
 
 
 class Service(BaseModel):
@@ -46,7 +48,7 @@ class Service(BaseModel):
     docs: str | None
 
 
-@router.get("/", response_model=Service)
+@router.get("/", summary="Ask what this server is", response_model=Service)
 async def service(request: Request) -> Service | Response:
     """What this is, and where its documentation is; to a browser, the web page."""
     if _wants_html(request):
@@ -65,7 +67,7 @@ async def config(request: Request) -> JSONResponse:
     return JSONResponse(config | {"docs": docs}, headers=_CACHE)
 
 
-@router.get("/page/{file}", include_in_schema=False)
+@router.get("/page/{file:path}", include_in_schema=False)
 async def asset(file: str, request: Request) -> Response:
     """A script, style sheet or picture of the page; 404 for any other name."""
     return await _file(file, request)

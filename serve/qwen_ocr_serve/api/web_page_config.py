@@ -9,7 +9,7 @@ from qwen_ocr.boxes import spot_schema
 from qwen_ocr.confidence import LOW_CONFIDENCE
 from qwen_ocr.families import MAX_ASPECT_RATIO, Family
 from qwen_ocr.profiles import PROFILES, Profile
-from qwen_ocr.prompts import DEFAULT_PROMPT, Task, task_of
+from qwen_ocr.prompts import DEFAULT_PROMPT, KEY_VALUE, KEY_VALUE_PREFIX, Task, task_of
 from qwen_ocr.requests import build_request, wire_body
 from qwen_ocr_serve.api.pages import PATH
 from qwen_ocr_serve.settings import server_settings
@@ -34,6 +34,7 @@ def page_config(model: str, family: Family, profile: Profile | None = None) -> d
         "presets": [{"name": task.name, "prompt": task.value} for task in presets],
         "default_preset": DEFAULT_PROMPT.name,
         "box_preset": Task.SPOT.name,
+        "fields_prompt": KEY_VALUE_PREFIX if KEY_VALUE in family.tasks else None,
         "request": _template(model, profile, schema=None),
         "box_request": _template(model, profile, schema=spot_schema(family.box_range)),
         "low_confidence": LOW_CONFIDENCE,

@@ -11,7 +11,7 @@ export class Announcer {
     this.last = 0;
   }
 
-  /** @param {string} message Begins a new reading. */
+  /** @param {string} message Whatever is read from now on is another text. */
   start(message) {
     this.said = 0;
     this.#say(message);

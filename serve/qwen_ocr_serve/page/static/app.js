@@ -1,243 +1,266 @@
-/** The page: takes a file, has it read, shows what comes. */
+/** The page: shows the session on the screen, and takes what people do to it. */
 
 import { Announcer } from "./announcer.js";
-import { Asking } from "./asking.js";
-import { boxesIn, drawBoxes } from "./boxes.js";
+import { AskPanel } from "./ask.js";
 import { renderCode } from "./code-panel.js";
 import { loadConfig } from "./config.js";
+import { confirmRemoval } from "./dialogs.js";
 import { element } from "./elements.js";
-import { PageError } from "./errors.js";
-import { isPdf, prepare } from "./images.js";
+import { ErrorBar, wordsOf } from "./error-bar.js";
+import { PageError, toPageError } from "./errors.js";
+import { ExportMenu } from "./export-menu.js";
+import { FieldsPanel } from "./fields.js";
 import { intake } from "./intake.js";
 import { askForKey, storedKey, withKey } from "./key.js";
 import { otherLanguage, switchLanguage, t, translatePage } from "./language.js";
-import { Strip, THUMBNAIL_WIDTH, renderPage } from "./pdf.js";
-import { Reading, toPageError } from "./reading.js";
-import { ResultView } from "./result.js";
+import { Session } from "./session.js";
+import { keepingFocus, renderHead, renderProgress, renderStatus } from "./status.js";
+import { openStore } from "./store.js";
+import { Strip } from "./strip.js";
 import { tabs } from "./tabs.js";
+import { Viewer } from "./viewer.js";
+
+/** @typedef {import("./documents.js").DocumentPage} DocumentPage */
 
 class App {
-  /** @param {import("./config.js").Config} config */
-  constructor(config) {
+  /**
+   * @param {import("./config.js").Config} config
+   * @param {import("./store.js").Store} store
+   * @param {ErrorBar} errors
+   */
+  constructor(config, store, errors) {
     this.config = config;
-    this.result = new ResultView();
+    this.errors = errors;
+    const dialog = element("key-dialog", HTMLDialogElement);
+    this.dialog = dialog;
     this.announcer = new Announcer(element("announcer", HTMLElement));
-    this.asking = new Asking(config, () => this.renderCode());
-    this.strip = new Strip(element("strip", HTMLElement), (page) => this.openPage(page));
-    this.dialog = element("key-dialog", HTMLDialogElement);
-    this.preview = element("preview", HTMLImageElement);
-    this.boxes = element("boxes", SVGSVGElement);
-    this.readButton = element("read", HTMLButtonElement);
-    this.stopButton = element("stop", HTMLButtonElement);
-    /** @type {File | null} What was given. */
-    this.file = null;
-    /** @type {import("./images.js").Picture | null} What can be read of it. */
+    /** @type {Session} */
+    this.session = new Session(config, store, {
+      onOpened: (opened) => this.strip.add(opened),
+      onClosed: (opened) => this.strip.remove(opened),
+      onPage: (page) => this.pageChanged(page),
+      onText: (page) => page === this.current && this.#renderPageSoon(),
+      onError: (error, name) => errors.add(error, name),
+      onStall: (error) => this.stalled(error),
+      withKey: (action) => withKey(dialog, action),
+    });
+    this.strip = new Strip(element("strip", HTMLElement), {
+      onChoose: (page) => this.show(page),
+      onRemove: (opened) => this.remove(opened),
+      thumbnail: (page, signal) => this.session.pictures.thumbnail(page, signal),
+    });
+    this.viewer = new Viewer(element("picture", HTMLElement), element("text-view", HTMLElement), {
+      onChange: (answer) => this.current && this.session.correct(this.current, answer),
+    });
+    this.exports = new ExportMenu(
+      element("export-menu", HTMLElement),
+      (scope) => this.session.exported(scope),
+      { version: config.version, onError: (error) => errors.add(toPageError(error)) },
+    );
+    const subject = { config, dialog, page: () => this.session.subject() };
+    this.fields = new FieldsPanel(element("fields", HTMLElement), subject);
+    this.ask = new AskPanel(subject);
+    /** @type {Blob | null} Of the page that is shown, once it is there. */
     this.picture = null;
-    /** Cancels what the last file or page began. */
-    this.opening = new AbortController();
     this.frameRequested = false;
   }
 
-  start() {
+  /** @returns {DocumentPage | null} The page that is shown. */
+  get current() {
+    return this.session.documents.current;
+  }
+
+  async start() {
     element("model", HTMLElement).textContent = this.config.model;
     const docs = element("docs", HTMLAnchorElement);
     docs.hidden = this.config.docs === null;
     docs.href = this.config.docs ?? "";
-    intake(
-      (file) => this.take(file),
-      () => this.fail(new PageError("noFile")),
-    );
-    tabs(/** @type {HTMLElement} */ (document.querySelector("[role=tablist]")), (tab) => {
-      element("actions", HTMLElement).hidden = tab.id !== "tab-text";
-    });
-    element("ask", HTMLFormElement).addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.read();
-    });
-    this.stopButton.addEventListener("click", () => this.result.reading?.stop());
-    element("key", HTMLButtonElement).addEventListener("click", async () => {
-      await askForKey(this.dialog, false);
-      this.render();
-    });
-    element("language", HTMLButtonElement).addEventListener("click", () => {
-      switchLanguage();
-      this.translate();
-    });
+    element("tab-fields", HTMLElement).hidden = !FieldsPanel.offered(this.config);
+    element("tab-ask", HTMLElement).hidden = !AskPanel.offered(this.config);
+    tabs(/** @type {HTMLElement} */ (document.querySelector("[role=tablist]")));
+    this.#listen();
+    await this.session.restore();
     this.translate();
+    await this.show(this.session.documents.pages[0] ?? null);
+  }
+
+  #listen() {
+    intake(
+      (files) => this.take(files),
+      () => this.errors.add(new PageError("noFile")),
+    );
+    const { queue, documents } = this.session;
+    /** @type {[string, () => unknown][]} */
+    const buttons = [
+      ["read", () => this.read()],
+      ["read-all", () => this.readAll()],
+      ["stop", () => queue.stop()],
+      ["previous", () => this.show(documents.neighbour(-1))],
+      ["next", () => this.show(documents.neighbour(1))],
+      ["clear", () => this.clear()],
+      ["key", () => askForKey(this.dialog, false)],
+      ["language", () => switchLanguage()],
+    ];
+    for (const [id, action] of buttons) {
+      element(id, HTMLButtonElement).addEventListener("click", async () => {
+        await action();
+        if (id === "language") this.translate();
+        else this.render();
+      });
+    }
   }
 
   translate() {
+    translatePage();
     element("language", HTMLButtonElement).lang = otherLanguage();
-    this.asking.translate();
-    this.strip.translate();
+    const parts = [this.strip, this.viewer, this.exports, this.fields, this.ask, this.errors];
+    for (const part of parts) part.translate();
     this.render();
   }
 
-  /** @param {File} file */
-  take(file) {
-    this.file = file;
-    this.strip.clear();
-    this.#open(async (signal) => {
-      const head = new Uint8Array(await file.slice(0, 1024).arrayBuffer());
-      if (!isPdf(head)) return prepare(file, file.name, this.config.family);
-      const { blob, count } = await withKey(this.dialog, () =>
-        renderPage(file, 1, this.config, { signal }),
-      );
-      if (!signal.aborted) {
-        this.strip.show(count, async (page, stripSignal) => {
-          const options = { width: THUMBNAIL_WIDTH, signal: stripSignal };
-          return (await renderPage(file, page, this.config, options)).blob;
-        });
-      }
-      return prepare(blob, file.name, this.config.family);
-    });
+  /** @param {File[]} files */
+  async take(files) {
+    this.errors.clear();
+    const taken = this.session.take(files, (first) => this.show(first));
+    this.render();
+    await taken;
+    this.render();
   }
 
-  /** @param {number} page Of the PDF that was given, from 1. */
-  openPage(page) {
-    const file = /** @type {File} */ (this.file);
-    this.strip.mark(page);
-    this.#open(async (signal) => {
-      const { blob } = await withKey(this.dialog, () =>
-        renderPage(file, page, this.config, { signal }),
-      );
-      return prepare(blob, file.name, this.config.family);
-    });
-  }
-
-  /**
-   * Show a picture and read it, unless another one was given in the meantime.
-   *
-   * @param {(signal: AbortSignal) => Promise<import("./images.js").Picture>} load
-   */
-  async #open(load) {
-    this.opening.abort();
-    this.opening = new AbortController();
-    const { signal } = this.opening;
-    this.result.reading?.stop();
-    this.result.reading = null;
-    this.result.error = null;
-    this.result.busy = "preparing";
+  /** @param {DocumentPage | null} page */
+  async show(page) {
+    const { documents, queue, pictures } = this.session;
+    if (!page && documents.pages.length) return; // beyond the first page or the last
+    documents.current = page;
     this.picture = null;
-    this.#showPreview(null);
+    element("picture-note", HTMLElement).hidden = true;
+    this.strip.mark(page);
+    this.fields.pageChanged();
+    this.ask.pageChanged();
+    if (!queue.stopped) queue.go(); // this page is the next one
     this.render();
+    if (!page) return;
+    if (!page.reading) {
+      this.announcer.start(`${t("page", { page: page.number })}, ${t(`state.${page.state}`)}`);
+    }
     try {
-      const picture = await load(signal);
-      if (signal.aborted) return;
+      const picture = await withKey(this.dialog, () => pictures.of(page));
+      if (this.current !== page) return;
       this.picture = picture;
-      await this.#showPreview(picture.blob);
-      if (!signal.aborted) this.read();
+      this.#renderPage();
     } catch (error) {
-      if (!signal.aborted) this.fail(toPageError(error));
+      if (this.current !== page) return;
+      element("picture-note", HTMLElement).replaceChildren(...wordsOf(toPageError(error)));
+      element("picture-note", HTMLElement).hidden = false;
     }
   }
 
-  async read() {
-    const { picture, result } = this;
-    const prompt = this.asking.prompt;
-    if (!picture) return this.fail(new PageError("noPicture"));
-    if (!prompt.trim()) return this.fail(new PageError("emptyPrompt"));
-    result.reading?.stop();
-    const reading = new Reading(this.config, picture, prompt);
-    result.reading = reading;
-    result.error = null;
-    result.busy = "reading";
-    this.announcer.start(t("reading"));
-    this.render();
-    bringIntoView(element("result", HTMLElement));
-    await reading.run(() => this.#renderSoon());
-    if (result.reading !== reading) return; // another one has begun
-    result.busy = "";
-    result.error = reading.error;
-    this.render();
-    this.announcer.finish(reading.text, t(reading.verdict.text));
-    if (reading.error?.status === 401 && (await askForKey(this.dialog, storedKey() !== null))) {
-      this.read();
-    }
+  /** The page that is shown, whether it was read before or not. */
+  read() {
+    this.errors.clear();
+    if (this.current) this.session.queue.readNow(this.current);
   }
 
-  /** @param {PageError} error */
-  fail(error) {
-    this.result.busy = "";
-    this.result.error = error;
+  readAll() {
+    this.errors.clear();
+    this.session.queue.go();
+  }
+
+  /** @param {DocumentPage} page Its state is another. */
+  pageChanged(page) {
+    this.strip.update(page);
+    if (page === this.current) {
+      const state = t(`state.${page.state}`);
+      if (page.reading) this.announcer.start(state);
+      else this.announcer.finish(page.text || (page.answer?.markdown ?? ""), state);
+    }
+    keepingFocus(() => {
+      if (page === this.current) renderStatus(page);
+      this.#renderProgress();
+    });
+    if (page === this.current) this.#renderPage();
+  }
+
+  /** @param {PageError} error Whichever page were read next. */
+  async stalled(error) {
+    if (error.status === 401 && (await askForKey(this.dialog, storedKey() !== null))) {
+      this.session.queue.go();
+    } else {
+      this.errors.add(error);
+    }
     this.render();
+  }
+
+  /** @param {import("./documents.js").OpenDocument} opened */
+  async remove(opened) {
+    if (!(await confirmRemoval(opened.name))) return;
+    await this.session.remove(opened);
+    await this.show(this.current);
+  }
+
+  async clear() {
+    if (!(await confirmRemoval(null))) return;
+    await this.session.clear();
+    this.errors.clear();
+    await this.show(null);
   }
 
   render() {
-    const reading = this.result.reading;
-    const running = this.result.busy === "reading";
-    const focused = document.activeElement;
-    this.readButton.hidden = running;
-    this.stopButton.hidden = !running;
-    this.readButton.textContent = t(reading ? "readAgain" : "read");
-    // The button that had the focus is gone, so the one in its place takes it.
-    if (running && focused === this.readButton) this.stopButton.focus();
-    if (!running && focused === this.stopButton) this.readButton.focus();
+    const { documents } = this.session;
+    const isOpen = documents.list.length > 0;
+    element("start", HTMLElement).hidden = isOpen;
+    for (const id of ["workbench", "add", "clear"]) element(id, HTMLElement).hidden = !isOpen;
+    element("strip", HTMLElement).hidden = documents.pages.length < 2;
     element("key", HTMLButtonElement).hidden = storedKey() === null;
-    element("file", HTMLElement).textContent = this.file?.name ?? "";
-    element("choose", HTMLButtonElement).textContent = t(this.file ? "chooseOther" : "choose");
-    this.preview.alt = t("pictureAlt", { name: this.file?.name ?? "" });
-    this.result.render();
-    this.#renderBoxes();
-    this.renderCode();
-  }
-
-  renderCode() {
+    renderHead(documents);
+    renderStatus(this.current);
+    this.#renderProgress();
+    this.#renderPage();
     renderCode(element("snippets", HTMLElement), {
       origin: location.origin,
       model: this.config.model,
-      prompt: this.asking.prompt,
-      file: this.file?.name ?? "page.png",
-      type: this.picture?.blob.type ?? "image/png",
+      prompt: this.ask.example,
+      file: this.current?.document.name ?? "page.png",
+      type: this.picture?.type || "image/png",
     });
   }
 
-  /** At most once a frame, however many tokens come. */
-  #renderSoon() {
+  #renderProgress() {
+    const { documents, opening, queue } = this.session;
+    renderProgress(documents, queue, opening);
+    const whole = this.current?.document.pages ?? [];
+    const missing = whole.filter((page) => !page.answer).length;
+    this.exports.update({
+      page: Boolean(this.current?.answer),
+      document: missing < whole.length,
+      missing,
+    });
+  }
+
+  #renderPage() {
+    const { current, picture } = this;
+    if (!current) return;
+    const answer = current.reading ? null : current.answer;
+    this.viewer.show({ picture, answer, partialText: current.text });
+  }
+
+  /** At most once a frame, however much text comes. */
+  #renderPageSoon() {
     if (this.frameRequested) return;
     this.frameRequested = true;
     requestAnimationFrame(() => {
       this.frameRequested = false;
-      this.result.render();
-      this.#renderBoxes();
-      this.announcer.follow(this.result.reading?.text ?? "");
+      this.#renderPage();
+      this.announcer.follow(this.current?.text ?? "");
     });
   }
-
-  #renderBoxes() {
-    const reading = this.result.reading;
-    const boxes = reading?.withBoxes
-      ? boxesIn(reading.text, this.config.family, reading.picture.size)
-      : [];
-    drawBoxes(this.boxes, boxes);
-  }
-
-  /** @param {Blob | null} blob */
-  async #showPreview(blob) {
-    URL.revokeObjectURL(this.preview.src);
-    element("frame", HTMLElement).hidden = !blob;
-    element("invitation", HTMLElement).hidden = Boolean(blob);
-    if (!blob) return this.preview.removeAttribute("src");
-    this.preview.src = URL.createObjectURL(blob);
-    // Until then nobody knows how much room the picture takes. If it is replaced, that is no error.
-    await this.preview.decode().catch(() => {});
-  }
-}
-
-/**
- * On a phone the text begins below what is seen. Motion is as the style sheet has it.
- *
- * @param {HTMLElement} card
- */
-function bringIntoView(card) {
-  if (card.getBoundingClientRect().top > innerHeight / 2) card.scrollIntoView();
 }
 
 translatePage();
+const errors = new ErrorBar();
 try {
-  new App(await loadConfig()).start();
+  const [config, store] = await Promise.all([loadConfig(), openStore()]);
+  await new App(config, store, errors).start();
 } catch (error) {
-  const view = new ResultView();
-  view.error = new PageError("unreachable", { detail: String(error) });
-  view.render();
+  errors.add(new PageError("unreachable", { detail: String(error) }));
 }

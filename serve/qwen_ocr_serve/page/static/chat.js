@@ -1,7 +1,7 @@
 /** One reading: the request to `/v1/chat/completions`, and the events of its streamed answer. */
 
-import { PageError, errorOf, messageOf } from "./errors.js";
-import { authorization } from "./key.js";
+import { PageError } from "./errors.js";
+import { events, send } from "./http.js";
 
 /**
  * @typedef {{bytes: Uint8Array, logprob: number}} Token One token of an answer, see confidence.js.
@@ -37,9 +37,7 @@ export async function* read(template, imageUrl, prompt, signal) {
   });
   const requestId = response.headers.get("x-request-id");
   let ended = false;
-  for await (const data of events(response)) {
-    if (data === "[DONE]") break;
-    const chunk = parse(data, requestId);
+  for await (const chunk of events(response)) {
     const choice = chunk.choices?.[0];
     ended ||= Boolean(choice?.finish_reason);
     yield {
@@ -51,73 +49,6 @@ export async function* read(template, imageUrl, prompt, signal) {
     };
   }
   if (!ended) throw new PageError("cutConnection", { requestId });
-}
-
-/**
- * `fetch` with the key, whose failures are errors.
- *
- * @param {string} url
- * @param {RequestInit} options
- * @returns {Promise<Response>}
- */
-export async function send(url, options) {
-  let response;
-  try {
-    response = await fetch(url, {
-      ...options,
-      headers: { ...options.headers, ...authorization() },
-    });
-  } catch (error) {
-    if (options.signal?.aborted) throw error;
-    throw new PageError("unreachable");
-  }
-  if (!response.ok) throw await errorOf(response);
-  return response;
-}
-
-/**
- * The data of server-sent events, of which each has one line of it here.
- *
- * @param {Response} response
- * @returns {AsyncGenerator<string>}
- */
-async function* events(response) {
-  const body = /** @type {ReadableStream<Uint8Array>} */ (response.body);
-  const reader = body.getReader();
-  const decoder = new TextDecoder();
-  let rest = "";
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      const lines = (rest + decoder.decode(value, { stream: !done })).split(/\r?\n/);
-      rest = done ? "" : /** @type {string} */ (lines.pop());
-      for (const line of lines) if (line.startsWith("data:")) yield line.slice(5).trim();
-      if (done) return;
-    }
-  } catch (error) {
-    if (error instanceof TypeError) {
-      throw new PageError("cutConnection", { requestId: response.headers.get("x-request-id") });
-    }
-    throw error;
-  } finally {
-    await reader.cancel().catch(() => {});
-  }
-}
-
-/**
- * @param {string} data
- * @param {string | null} requestId
- * @returns {any}
- */
-function parse(data, requestId) {
-  let chunk;
-  try {
-    chunk = JSON.parse(data);
-  } catch {
-    throw new PageError("failed", { detail: data.slice(0, 200), requestId });
-  }
-  if (chunk.error) throw new PageError("failed", { detail: messageOf(chunk), requestId });
-  return chunk;
 }
 
 /**

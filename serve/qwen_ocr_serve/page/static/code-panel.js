@@ -2,18 +2,27 @@
 
 import { copy } from "./elements.js";
 import { t } from "./language.js";
-import { curl, openaiSdk, pythonClient } from "./snippets.js";
+import { curl, documentCurl, openaiJavaScript, openaiSdk, pythonClient } from "./snippets.js";
 
 /**
  * @param {HTMLElement} container
  * @param {import("./snippets.js").Call} call
  */
 export function renderCode(container, call) {
-  const snippets = [
+  renderSnippets(container, [
     { name: "curl", code: curl(call) },
     { name: t("codePython"), code: pythonClient(call) },
     { name: "OpenAI SDK", code: openaiSdk(call) },
-  ];
+    { name: t("codeDocument"), code: documentCurl(call) },
+    { name: "OpenAI SDK, JavaScript", code: openaiJavaScript(call) },
+  ]);
+}
+
+/**
+ * @param {HTMLElement} container
+ * @param {{name: string, code: string}[]} snippets
+ */
+export function renderSnippets(container, snippets) {
   container.replaceChildren(...snippets.map(({ name, code }) => section(name, code)));
 }
 

@@ -16,6 +16,18 @@ const PARTS = new RegExp(
   `\\s+|[（「『【〈《〔]*${CHARACTER}[、。，．！？：；）」』】〉》〕ー々]*|(?:(?!${CHARACTER})\\S)+`,
   "gu",
 );
+/**
+ * The words of a text, as the model's confidence counts them.
+ *
+ * @param {string} text
+ * @returns {{text: string, start: number}[]} And where in the text each begins.
+ */
+export function wordsIn(text) {
+  return [...text.matchAll(PARTS)]
+    .filter(([part]) => !/^\s/.test(part))
+    .map((match) => ({ text: match[0], start: match.index }));
+}
+
 const SLIP = 64;
 const MOST_LOST = 0.1;
 

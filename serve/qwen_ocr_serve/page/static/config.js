@@ -25,12 +25,14 @@
  * @property {{name: string, prompt: string}[]} presets Of what the served model was taught.
  * @property {string} default_preset
  * @property {string} box_preset
+ * @property {string | null} fields_prompt What a prompt for fields begins with, before their form; null
+ *   when the served model was not taught to fill one.
  * @property {Record<string, unknown>} request The chat request, less its messages.
  * @property {Record<string, unknown>} box_request The same for the preset that asks for boxes.
  * @property {number} low_confidence The confidence below which a page is doubtful.
  * @property {LoopRules} loop
  * @property {Family} family
- * @property {{path: string, max_bytes: number}} pdf
+ * @property {{path: string, max_bytes: number}} pdf The route that makes pictures of pages.
  * @property {string | null} docs Where the interface is described.
  */
 

@@ -13,6 +13,20 @@ export class PageError extends Error {
     this.requestId = requestId;
     this.status = status;
   }
+
+  /** Whether nothing can be read for now, whichever page it is. */
+  get concernsAll() {
+    return this.title === "unreachable" || this.title === "keyNeeded" || this.title === "busy";
+  }
+}
+
+/**
+ * @param {unknown} error
+ * @returns {PageError}
+ */
+export function toPageError(error) {
+  if (error instanceof PageError) return error;
+  return new PageError("unexpected", { detail: String(error) });
 }
 
 /**

@@ -19,11 +19,6 @@ const JPEG_QUALITY = 0.95;
  */
 const EXIF = { "image/jpeg": "Exif\0\0", "image/png": "eXIf", "image/webp": "EXIF" };
 
-/** @param {Uint8Array} bytes @returns {boolean} */
-export function isPdf(bytes) {
-  return asText(bytes.subarray(0, 1024)).includes("%PDF-");
-}
-
 /**
  * The picture in a file: upright and within the family's budget. Bytes that need nothing are sent
  * untouched.
@@ -90,12 +85,14 @@ function asText(bytes) {
 }
 
 /**
+ * A bitmap as a file again.
+ *
  * @param {ImageBitmap} bitmap
  * @param {import("./family.js").Size} size
  * @param {string | null} type Photographs stay JPEG, everything else becomes PNG.
  * @returns {Promise<Blob>}
  */
-async function draw(bitmap, [width, height], type) {
+export async function draw(bitmap, [width, height], type) {
   const canvas = document.createElement("canvas");
   canvas.width = width;
   canvas.height = height;

@@ -23,14 +23,27 @@ function store(key) {
   else sessionStorage.removeItem(NAME);
 }
 
+/** @type {Promise<boolean> | null} Several pages may need the key at the same time. */
+let asking = null;
+
 /**
- * Asks for the key in a dialog.
+ * Asks for the key in a dialog, once for all who need it.
  *
  * @param {HTMLDialogElement} dialog
  * @param {boolean} refused Whether the server has just refused the key that is stored.
  * @returns {Promise<boolean>} Whether a key was given.
  */
 export function askForKey(dialog, refused) {
+  asking ??= ask(dialog, refused).finally(() => (asking = null));
+  return asking;
+}
+
+/**
+ * @param {HTMLDialogElement} dialog
+ * @param {boolean} refused
+ * @returns {Promise<boolean>}
+ */
+function ask(dialog, refused) {
   const input = /** @type {HTMLInputElement} */ (dialog.querySelector("input"));
   const warning = /** @type {HTMLElement} */ (dialog.querySelector("[data-role=refused]"));
   const forget = /** @type {HTMLElement} */ (dialog.querySelector("[value=forget]"));

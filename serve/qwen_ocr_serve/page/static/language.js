@@ -17,7 +17,6 @@ let language = preferred();
 export function switchLanguage() {
   language = language === "en" ? "zh" : "en";
   localStorage.setItem(NAME, language);
-  translatePage();
 }
 
 /**
@@ -37,7 +36,7 @@ export function otherLanguage() {
   return language === "en" ? "zh-CN" : "en";
 }
 
-/** Every element that names its text gets it: `data-text`, or `data-label`. */
+/** Every element that names its text gets it: `data-text`, `data-label` or `data-placeholder`. */
 export function translatePage() {
   document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
   document.title = t("title");
@@ -50,6 +49,11 @@ export function translatePage() {
     document.querySelectorAll("[data-label]")
   )) {
     element.setAttribute("aria-label", t(element.dataset.label ?? ""));
+  }
+  for (const element of /** @type {NodeListOf<HTMLTextAreaElement>} */ (
+    document.querySelectorAll("[data-placeholder]")
+  )) {
+    element.placeholder = t(element.dataset.placeholder ?? "");
   }
 }
 

@@ -1,145 +1,152 @@
-/** A PDF's pages: pictures that the server renders, and the strip from which one is chosen. */
+/** A PDF's pages as pictures, made by pdf.js in this browser: the file itself is sent nowhere. */
 
-import { send } from "./chat.js";
 import { PageError } from "./errors.js";
-import { t } from "./language.js";
 
-export const THUMBNAIL_WIDTH = 160;
+/** @typedef {typeof import("./vendor/pdfjs/pdf.min.mjs")} Library */
+
+const FOLDER = "/page/vendor/pdfjs";
+const POINTS = 72; // an inch
+export const DPI = 200;
+const LONGEST = 4096; // pixels of a side: a poster at 200 dpi would be larger than a canvas may be
+const MOST_OPEN = 4; // documents that pdf.js holds at a time
+const JPEG_QUALITY = 0.92;
+const SILENT = 0; // what is wrong with a file is said by its errors
+
+/** @type {Promise<Library> | null} Loaded with the first PDF. */
+let loading = null;
+/** @type {import("./vendor/pdfjs/pdf.min.mjs").PDFWorker | null} One for all documents. */
+let worker = null;
+/** @type {Map<Blob, import("./vendor/pdfjs/pdf.min.mjs").LoadingTask>} The one used last is last. */
+const open = new Map();
+/** Pages are drawn one after the other. */
+let turn = Promise.resolve();
 
 /**
- * @param {Blob} pdf
- * @param {number} page From 1.
- * @param {import("./config.js").Config} config
- * @param {{width?: number, signal?: AbortSignal}} [options] Pixels across at most.
- * @returns {Promise<{blob: Blob, count: number}>} The page as a picture, and the number of pages.
+ * @param {Blob} file
+ * @returns {Promise<number>} Throws `PageError`.
  */
-export async function renderPage(pdf, page, config, { width, signal } = {}) {
-  if (pdf.size > config.pdf.max_bytes) {
-    throw new PageError("pdfTooLarge", { values: { size: config.pdf.max_bytes >> 20 } });
-  }
-  const query = new URLSearchParams({ page: String(page) });
-  if (width) query.set("width", String(width));
-  const response = await send(`${config.pdf.path}?${query}`, {
-    method: "POST",
-    headers: { "Content-Type": "application/pdf" },
-    body: pdf,
-    signal,
-  });
-  const count = Number(response.headers.get("x-page-count"));
-  return { blob: await response.blob(), count };
+export async function pageCount(file) {
+  return (await documentOf(file)).numPages;
 }
 
-/** Small pictures of all pages. Each is rendered when it comes into view, one after the other. */
-export class Strip {
-  /**
-   * @param {HTMLElement} list
-   * @param {(page: number) => void} onChoose
-   */
-  constructor(list, onChoose) {
-    this.list = list;
-    this.onChoose = onChoose;
-    this.abort = new AbortController();
-    list.addEventListener("keydown", (event) => this.#move(event));
-  }
+/**
+ * @param {Blob} file
+ * @param {number} index From 0.
+ * @param {{width?: number, signal?: AbortSignal}} [options] Pixels across; 200 dpi if left out.
+ * @returns {Promise<Blob>} A JPEG. Throws `PageError`, and `AbortError` when it is not wanted anymore.
+ */
+export function renderPdfPage(file, index, options = {}) {
+  const mine = turn.then(() => draw(file, index, options));
+  turn = mine.then(
+    () => {},
+    () => {},
+  );
+  return mine;
+}
 
-  clear() {
-    this.abort.abort();
-    for (const image of this.list.querySelectorAll("img")) URL.revokeObjectURL(image.src);
-    this.list.replaceChildren();
-    this.list.hidden = true;
+/**
+ * @param {Blob} file
+ * @param {number} index
+ * @param {{width?: number, signal?: AbortSignal}} options
+ */
+async function draw(file, index, { width, signal }) {
+  signal?.throwIfAborted();
+  const document_ = await documentOf(file);
+  const canvas = document.createElement("canvas");
+  try {
+    const page = await document_.getPage(index + 1);
+    const whole = page.getViewport({ scale: 1 });
+    const scale = Math.min(
+      width ? width / whole.width : DPI / POINTS,
+      LONGEST / Math.max(whole.width, whole.height),
+    );
+    const viewport = page.getViewport({ scale });
+    canvas.width = Math.max(1, Math.round(viewport.width));
+    canvas.height = Math.max(1, Math.round(viewport.height));
+    // "print" goes on in a tab that nobody looks at; "display" waits for frames.
+    const task = page.render({ canvas, viewport, intent: "print", background: "white" });
+    const cancel = () => task.cancel();
+    signal?.addEventListener("abort", cancel);
+    await task.promise.finally(() => signal?.removeEventListener("abort", cancel));
+    page.cleanup();
+    return await toJpeg(canvas);
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (error instanceof PageError) throw error;
+    throw new PageError("pdfPage", { detail: messageOf(error), values: { page: index + 1 } });
+  } finally {
+    canvas.width = canvas.height = 0; // gives its memory back at once
   }
+}
 
-  /**
-   * @param {number} count
-   * @param {(page: number, signal: AbortSignal) => Promise<Blob>} render
-   */
-  show(count, render) {
-    this.clear();
-    this.abort = new AbortController();
-    const { signal } = this.abort;
-    let turn = Promise.resolve();
-    const observer = new IntersectionObserver((entries) => {
-      for (const { target, isIntersecting } of entries) {
-        if (!isIntersecting) continue;
-        observer.unobserve(target);
-        const button = /** @type {HTMLButtonElement} */ (target);
-        turn = turn.then(() => this.#fill(button, render, signal));
-      }
+/**
+ * @param {Blob} file
+ * @returns {Promise<import("./vendor/pdfjs/pdf.min.mjs").PDFDocument>}
+ */
+async function documentOf(file) {
+  loading ??= import("./vendor/pdfjs/pdf.min.mjs");
+  const library = await loading;
+  library.GlobalWorkerOptions.workerSrc = `${FOLDER}/pdf.worker.min.mjs`;
+  worker ??= new library.PDFWorker({ verbosity: SILENT });
+  let task = open.get(file);
+  if (!task) {
+    task = library.getDocument({
+      range: rangesOf(file, library),
+      worker,
+      disableAutoFetch: true,
+      disableStream: true,
+      cMapUrl: `${FOLDER}/cmaps/`,
+      standardFontDataUrl: `${FOLDER}/standard_fonts/`,
+      wasmUrl: `${FOLDER}/wasm/`,
+      verbosity: SILENT,
     });
-    for (let page = 1; page <= count; page++) {
-      const item = document.createElement("li");
-      const button = this.#button(page);
-      item.append(button);
-      this.list.append(item);
-      observer.observe(button);
-    }
-    signal.addEventListener("abort", () => observer.disconnect());
-    this.list.hidden = count < 2;
-    this.mark(1);
   }
+  open.delete(file);
+  open.set(file, task);
+  for (const [other, least] of open) {
+    if (open.size <= MOST_OPEN) break;
+    open.delete(other);
+    least.destroy();
+  }
+  try {
+    return await task.promise;
+  } catch (error) {
+    open.delete(file);
+    const locked = error instanceof Error && error.name === "PasswordException";
+    throw new PageError(locked ? "pdfLocked" : "pdfBroken", { detail: messageOf(error) });
+  }
+}
 
-  /** @param {number} page The one that is shown. */
-  mark(page) {
-    for (const button of this.#buttons()) {
-      const current = button.dataset.page === String(page);
-      button.toggleAttribute("aria-current", current);
-      if (current) button.setAttribute("aria-current", "page");
-      button.tabIndex = current ? 0 : -1;
-    }
-  }
+/**
+ * Parts of a file, read when pdf.js asks for them: a file of any size takes no memory.
+ *
+ * @param {Blob} file
+ * @param {Library} library
+ */
+function rangesOf(file, { PDFDataRangeTransport }) {
+  const ranges = new PDFDataRangeTransport(file.size, null);
+  ranges.requestDataRange = async (begin, end) => {
+    const part = await file.slice(begin, end).arrayBuffer();
+    ranges.onDataRange(begin, new Uint8Array(part));
+  };
+  return ranges;
+}
 
-  /** Say everything in the language that was chosen. */
-  translate() {
-    for (const button of this.#buttons()) {
-      button.setAttribute("aria-label", t("page", { page: button.dataset.page ?? "" }));
-    }
-  }
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @returns {Promise<Blob>}
+ */
+function toJpeg(canvas) {
+  return new Promise((resolve, reject) => {
+    canvas.toBlob(
+      (blob) => (blob ? resolve(blob) : reject(new PageError("noCanvas"))),
+      "image/jpeg",
+      JPEG_QUALITY,
+    );
+  });
+}
 
-  #buttons() {
-    return /** @type {HTMLButtonElement[]} */ ([...this.list.querySelectorAll("button")]);
-  }
-
-  /** @param {number} page */
-  #button(page) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.dataset.page = String(page);
-    button.setAttribute("aria-label", t("page", { page }));
-    const label = document.createElement("span");
-    label.textContent = String(page);
-    button.append(label);
-    button.addEventListener("click", () => this.onChoose(page));
-    return button;
-  }
-
-  /**
-   * @param {HTMLButtonElement} button
-   * @param {(page: number, signal: AbortSignal) => Promise<Blob>} render
-   * @param {AbortSignal} signal
-   */
-  async #fill(button, render, signal) {
-    if (signal.aborted) return;
-    try {
-      const blob = await render(Number(button.dataset.page), signal);
-      const image = new Image();
-      image.alt = "";
-      image.src = URL.createObjectURL(blob);
-      button.prepend(image);
-    } catch {
-      // Its number stays. Whoever chooses the page is told what is wrong with it.
-      button.classList.add("failed");
-    }
-  }
-
-  /** @param {KeyboardEvent} event Arrow keys go from page to page, as in any row of choices. */
-  #move(event) {
-    const buttons = this.#buttons();
-    const at = buttons.indexOf(/** @type {HTMLButtonElement} */ (document.activeElement));
-    const last = buttons.length - 1;
-    const targets = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: last };
-    const target = targets[/** @type {keyof typeof targets} */ (event.key)];
-    if (target === undefined || at < 0) return;
-    event.preventDefault();
-    buttons[Math.min(Math.max(target, 0), last)].focus();
-  }
+/** @param {unknown} error */
+function messageOf(error) {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -2,7 +2,7 @@
 
 import { read } from "./chat.js";
 import { meanConfidence, partsOf, warningOf } from "./confidence.js";
-import { PageError } from "./errors.js";
+import { toPageError } from "./errors.js";
 import { toDataUrl } from "./images.js";
 import { endsInLoop } from "./loop.js";
 
@@ -27,7 +27,7 @@ export class Reading {
     this.cutOff = false;
     /** @type {Finish | null} null while text is coming. */
     this.finish = null;
-    /** @type {PageError | null} */
+    /** @type {import("./errors.js").PageError | null} */
     this.error = null;
     this.started = performance.now();
     /** @type {number | null} Seconds. */
@@ -112,13 +112,4 @@ export class Reading {
         finishReason === loop ? "repetition" : finishReason === "length" ? "length" : "stop";
     }
   }
-}
-
-/**
- * @param {unknown} error
- * @returns {PageError}
- */
-export function toPageError(error) {
-  if (error instanceof PageError) return error;
-  return new PageError("unexpected", { detail: String(error) });
 }

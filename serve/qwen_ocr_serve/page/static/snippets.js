@@ -58,12 +58,47 @@ answer = client.chat.completions.create(
 print(answer.choices[0].message.content)`;
 }
 
+/** A whole document as Markdown. @param {Call} call */
+export function documentCurl({ origin, file }) {
+  const name = file.replace(/["\\]/g, "\\$&");
+  return `curl --fail-with-body ${shell(`${origin}/v1/ocr`)} \\
+  --header "Authorization: Bearer $QWEN_OCR_API_KEY" \\
+  --header "Accept: text/markdown" \\
+  --form ${shell(`file=@"${name}"`)}`;
+}
+
+/** @param {Call} call */
+export function openaiJavaScript({ origin, model, prompt, file, type }) {
+  return `import { readFile } from "node:fs/promises";
+import OpenAI from "openai";
+
+const client = new OpenAI({
+  baseURL: ${JSON.stringify(`${origin}/v1`)},
+  apiKey: process.env.QWEN_OCR_API_KEY ?? "none",
+});
+const image = await readFile(${JSON.stringify(file)}, "base64");
+const answer = await client.chat.completions.create({
+  model: ${JSON.stringify(model)},
+  temperature: 0,
+  messages: [
+    {
+      role: "user",
+      content: [
+        { type: "image_url", image_url: { url: \`data:${type};base64,\${image}\` } },
+        { type: "text", text: ${JSON.stringify(prompt)} },
+      ],
+    },
+  ],
+});
+console.log(answer.choices[0].message.content);`;
+}
+
 /** A string literal: JSON's are Python's, too. @param {string} text */
-function python(text) {
+export function python(text) {
   return JSON.stringify(text);
 }
 
 /** One word of a POSIX shell. @param {string} text */
-function shell(text) {
+export function shell(text) {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,11 +1,10 @@
 /**
  * The tabs pattern: one stop for the tabulator key, arrow keys between the tabs.
  *
- * @param {HTMLElement} list
- * @param {(tab: HTMLElement) => void} onSelect
+ * @param {HTMLElement} list Tabs that are hidden are left out.
  */
-export function tabs(list, onSelect) {
-  const all = /** @type {HTMLElement[]} */ ([...list.querySelectorAll("[role=tab]")]);
+export function tabs(list) {
+  const all = /** @type {HTMLElement[]} */ ([...list.querySelectorAll("[role=tab]:not([hidden])")]);
 
   /** @param {HTMLElement} chosen */
   function select(chosen) {
@@ -16,7 +15,6 @@ export function tabs(list, onSelect) {
       const panel = document.getElementById(tab.getAttribute("aria-controls") ?? "");
       if (panel) panel.hidden = !selected;
     }
-    onSelect(chosen);
   }
 
   for (const tab of all) tab.addEventListener("click", () => select(tab));
