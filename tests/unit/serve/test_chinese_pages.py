@@ -1,5 +1,6 @@
 """Pages of Chinese and Japanese: their text layer, and vertical lines."""
 
+from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -61,7 +62,7 @@ def test_the_text_layer_of_vertical_lines_keeps_their_order() -> None:
     assert text.index("林尽水源") < text.index("土地平旷") < text.index("悉如外人。")
 
 
-@pytest.mark.parametrize("cut", [analyse, analyse_blocks])
+@pytest.mark.parametrize("cut", [analyse, partial(analyse_blocks, family=None)])
 @pytest.mark.parametrize("spacing", ["", "; letter-spacing: 0.3em"])
 @pytest.mark.parametrize("font", VERTICAL_FONTS)
 def test_vertical_lines_are_told_apart_on_pictures(font: str, spacing: str, cut: Any) -> None:
@@ -70,7 +71,7 @@ def test_vertical_lines_are_told_apart_on_pictures(font: str, spacing: str, cut:
         assert cut(image.rotate(turned, expand=True), 120).layout.vertical, turned
 
 
-@pytest.mark.parametrize("cut", [analyse, analyse_blocks])
+@pytest.mark.parametrize("cut", [analyse, partial(analyse_blocks, family=None)])
 @pytest.mark.parametrize("style", ["", "line-height: 1.3; letter-spacing: 0.3em"])
 @pytest.mark.parametrize("font", FONTS)
 def test_level_lines_are_not_taken_for_vertical_ones(font: str, style: str, cut: Any) -> None:
