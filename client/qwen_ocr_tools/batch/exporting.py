@@ -21,6 +21,9 @@ from qwen_ocr_tools.exports.writing import (
     write_documents,
 )
 
+_PAGES_EACH = 4
+"""Pages of a document that a server works on at a time."""
+
 
 @dataclass(frozen=True, slots=True)
 class ExportSpec:
@@ -49,7 +52,8 @@ async def export_batch(spec: ExportSpec) -> bool:
     files = spec.inputs.count()
     at_once = spec.concurrency
     if at_once is None:
-        at_once = min(await asyncio.to_thread(find_total, spec.servers), MOST)
+        total = await asyncio.to_thread(find_total, spec.servers)
+        at_once = max(1, min(total, MOST) // _PAGES_EACH)
     with Progress(Tally(files)) as progress:
         try:
             async with open_client(spec.servers) as client:

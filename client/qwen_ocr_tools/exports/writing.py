@@ -133,12 +133,12 @@ async def write_documents(
 
     async def work() -> None:
         for target in waiting:
-            with failures(reader, target.name):
-                try:
-                    await _write(reader, target, progress, existing)
-                except OCRError as exc:
-                    if reader.servers:
-                        await check_servers(exc, reader.servers)
+            try:
+                await _write(reader, target, progress, existing)
+            except OCRError as exc:
+                if reader.servers:
+                    await check_servers(_explained(exc), reader.servers)
+                with failures(reader, target.name):
                     raise
             progress.tally.opened += 1
             progress.update()
@@ -200,12 +200,20 @@ def failures(reader: DocumentReader, name: str) -> Iterator[None]:
     except ConfigurationError:
         raise
     except OCRError as exc:
-        if isinstance(exc, NotFoundError | ResponseError) and exc.status == _NOT_FOUND:
-            raise NotFoundError(
-                "the server has no /v1/ocr, which finds what stands where on a page: `qwen-ocr "
-                "serve` has it. Of other servers, --task markdown asks the model itself",
-                status=_NOT_FOUND,
-            ) from exc
+        explained = _explained(exc)
+        if explained is not exc:
+            raise explained from exc
         message = str(exc)
         named = message.startswith((name, "standard input"))
         reader.fail(message if named else f"{name}: {message}")
+
+
+def _explained(error: OCRError) -> OCRError:
+    """The same error; for a server without the route, one that says what to do."""
+    if not (isinstance(error, NotFoundError | ResponseError) and error.status == _NOT_FOUND):
+        return error
+    return NotFoundError(
+        "the server has no /v1/ocr, which finds what stands where on a page: `qwen-ocr "
+        "serve` has it. Of other servers, --task markdown asks the model itself",
+        status=_NOT_FOUND,
+    )
