@@ -71,19 +71,19 @@ train: $(STAMP) ## train the bundled model anew, for hours; stops and resumes at
 	@cd serve && OMP_NUM_THREADS=1 ../$(BIN)/torchrun --nproc-per-node 2 -m training.train \
 		--out ../$(RUN) --browser ../$(RUN)/browser --minutes $(MINUTES)
 	@cd serve && ../$(BIN)/python -m training.export ../$(RUN)/checkpoint.pt qwen_ocr_serve/mini
-	@cd serve && OMP_NUM_THREADS=1 ../$(BIN)/torchrun --nproc-per-node 2 -m training.draft \
-		qwen_ocr_serve/mini --out ../$(RUN)/draft
 
 # A model directory, or the name of the bundled model; and where the report goes. Readings of a
 # model that was trained anew are not those of the old one: hence --restart.
 MODEL ?= mini
 REPORT ?= runs/eval
 
-eval: $(STAMP) ## error rates of the bundled model and of two other engines, on blocks and pages
+eval: $(STAMP) ## error rates of the bundled model and of two other engines, on blocks, pages and Chinese
 	@$(BIN)/python -m qwen_ocr_serve.cli.evaluate $(MODEL) tests/evaluation -o $(REPORT) \
 		--restart --baseline tesseract --baseline rapidocr
 	@$(BIN)/python -m qwen_ocr_serve.cli.evaluate $(MODEL) tests/evaluation/pages -o $(REPORT)-pages \
 		--restart --baseline tesseract:psm=1 --baseline rapidocr
+	@$(BIN)/python -m qwen_ocr_serve.cli.evaluate $(MODEL) tests/evaluation/chinese -o $(REPORT)-chinese \
+		--restart --baseline tesseract:languages=chi_sim+eng --baseline rapidocr
 
 clean: ## remove .venv and all caches
 	rm -rf $(VENV) $(UNIT_VENV) $(INTEGRATIONS) .mypy_cache .pytest_cache .ruff_cache dist

@@ -29,12 +29,11 @@ from qwen_ocr.spacing import PARTS
 LOW_CONFIDENCE: Final = 0.75
 """Confidence of a page, 0 to 1, below which it is flagged.
 
-Chosen with the bundled model by `tests/bench/confidence_threshold.py`: of 144 blocks of text read
-well (CER up to 5 %) none is below it, the least is at 0.77; of 102 pictures read badly (CER over
-20 %) it catches 94: all that are turned, shrunk to a third, in another script or of noise, and all
-tables, but 4 of 12 with two columns, whose words are right and whose order is not. At 0.80 it would
-catch 96 with 1 false alarm, at 0.90 100 with 15. Other models were not measured; `min_confidence`
-sets a limit of your own."""
+Chosen with the bundled model by `tests/bench/confidence_threshold.py`: of 147 blocks of text read
+well (CER up to 5 %) none is below it, nor below 0.80; of 43 pictures read badly (CER over 20 %) it
+catches 33: all that are turned, shrunk to a third, in another script or of noise, but none of 10
+small ones with two columns, whose words are right and whose order is not. At 0.90 it would catch 36
+with 6 false alarms. Other models were not measured; `min_confidence` sets a limit of your own."""
 
 CUT_OFF: Final = "cut_off"
 """The warning for a page of which some part was cut off; our server says it as `stop_reason`."""

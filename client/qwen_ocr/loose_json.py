@@ -1,8 +1,8 @@
 """JSON as models write it: in a code fence, in Python's notation, or cut off.
 
 Text that is JSON is read as such. In any other, what is nearly JSON is read: single quotes, quotes
-within a string, trailing commas, zeros before a number, `True` and `None`. Of what is cut off, all
-that is complete is kept.
+within a string, trailing commas, zeros before a number, brackets of an object written twice, `True`
+and `None`. Of what is cut off, all that is complete is kept.
 """
 
 import json
@@ -62,9 +62,14 @@ class _Reader:
             sign = self._skip()
             if not sign:
                 self._cut = True
+            if sign == "," or (sign == "}" and opening == "["):  # an object is closed twice
+                self._at += 1
+                continue
             if not sign or sign in "]}":
                 self._at += 1
                 return found if opening == "[" else fields
+            if sign == "{" and opening == "{" and not fields:  # opened twice
+                return self.container(depth + 1)
             value = self._value(sign, depth)
             if opening == "[":
                 # An object that is cut off misses something; a list in a list does, too.
@@ -76,8 +81,6 @@ class _Reader:
                 content = self._value(sign, depth) if sign else _CUT
                 if content is not _CUT and (not self._cut or isinstance(content, list)):
                     fields[str(value)] = content
-            if self._skip() == ",":
-                self._at += 1
 
     def _skip(self) -> str:
         """The next sign that is no white space, which is not passed; empty at the end."""

@@ -176,7 +176,15 @@ def told_profile(model: str, about: Mapping[str, Any]) -> Profile:
     return replace(profile, family=family, **given)
 
 
-_IMAGE = ("factor", "min_tokens", "max_tokens", "budget", "longest_side", "box_range")
+_IMAGE = (
+    "factor",
+    "min_tokens",
+    "max_tokens",
+    "budget",
+    "longest_side",
+    "rounds_up",
+    "box_range",
+)
 _ASKING = ("name", "prompts", "output", "text_first", "temperature")
 
 

@@ -23,6 +23,7 @@ class _Image(BaseModel):
     max_tokens: Annotated[int, Field(ge=1)]
     budget: Annotated[int, Field(ge=1)]
     longest_side: Annotated[int, Field(ge=1)] | None
+    rounds_up: bool = False
     box_range: Annotated[int, Field(ge=1)] | None
 
 

@@ -12,14 +12,18 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from qwen_ocr.type_size import type_height
 from training.charset import CHARSET, TOKENIZER, special_id
 from training.fonts import FontPicker
+from training.pieces import PiecePool
 from training.render import finish, render
 from training.samples import (
     MINI,
+    SERVED_SIZE,
     TOKEN,
     TYPE_SIZES,
     Sample,
+    fit,
     load_batch,
     reading_path,
     token_labels,
@@ -28,7 +32,8 @@ from training.text import TextSource
 
 IGNORED = -100
 TOKENS_PER_BATCH = 2000  # visual and answer tokens, roughly: what one step works through
-MOST_TOKENS = 1400  # visual tokens of the largest image
+TOKENS_OF_PIECES = 2600  # the same of small images, which take less attention
+MOST_TOKENS = 800  # visual tokens of the largest image
 PROMPTS = (
     "Read all the text in the image.",
     (
@@ -44,13 +49,14 @@ PROMPTS = (
     "",
 )
 
-CHARACTER_ID = {character: TOKENIZER.encode(character).ids[0] for character in CHARSET}
+CHARACTER_CLASS = {character: number for number, character in enumerate(CHARSET)}
+NOTHING = len(CHARSET)  # what a visual token without text shows
 IMAGE_PAD = special_id("<|image_pad|>")
-NOTHING = special_id("<|endoftext|>")  # what a visual token without text shows
 IM_END = special_id("<|im_end|>")
 NEWLINE = TOKENIZER.encode("\n").ids[0]
-MISREAD_BATCHES = 0.5  # the part of the batches with misread characters
-MOST_MISREAD = 0.12  # the largest part of the characters of such a batch
+SMALL_BATCHES = 0.2  # the part of the batches of blocks whose type may be as small as it comes
+MISREAD_BATCHES = 0.5  # the part of the batches with misread tokens
+MOST_MISREAD = 0.12  # the largest part of the tokens of such a batch
 
 
 @dataclass
@@ -58,21 +64,24 @@ class Batch:
     """Tensors for one forward pass; n images of rows × columns visual tokens.
 
     images: (n, height, width), -1…1. prefix: prompt ids, -1 for the image. answer: (n, length) ids.
-    labels: (n, length + 1) next ids, `IGNORED` past the end. path: (n, length + 1) the visual
-    token that holds each next character, `IGNORED` where there is none. characters: (n, rows ×
-    columns, SUBCOLUMNS) ids, `NOTHING` where no text is. shown_line, read_line: (n, rows × columns)
-    and (n, length + 1) the number of the line that a visual token shows, or that the next character
-    stands in, from 0.
+    labels: (n, length + 1) next ids, `IGNORED` past the end. first, last: (n, length + 1) the
+    visual tokens that hold the first and the last character of each next token, `IGNORED` where
+    there is none. characters: (n, rows × columns, SUBCOLUMNS) numbers in `CHARSET`, `NOTHING` where
+    no text is. shown_line, read_line: (n, rows × columns) and (n, length + 1) the number of the
+    line that a visual token shows, or that the next character stands in, from 0. lengths:
+    characters of each answer, without its end.
     """
 
     images: Tensor
     prefix: Tensor
     answer: Tensor
     labels: Tensor
-    path: Tensor
+    first: Tensor
+    last: Tensor
     characters: Tensor
     shown_line: Tensor
     read_line: Tensor
+    lengths: list[int]
 
 
 def prompt_ids(prompt: str, *, system: str = "", text_first: bool = False) -> list[int]:
@@ -112,7 +121,7 @@ def _canvas(rng: random.Random, most_tokens: int) -> tuple[int, int]:
 def _count(work: float, width: int, height: int) -> int:
     """How many images of a canvas's size make up `work` tokens, answers included."""
     across, down = MINI.resized((width, height))
-    return max(2, min(32, round(work / (across * down / TOKEN**2 + 60))))
+    return max(2, min(32, round(work / (across * down / TOKEN**2 + 30))))
 
 
 def random_batch(
@@ -125,6 +134,9 @@ def random_batch(
 ) -> Batch:
     """A batch in which canvas and prompt are shared and the size of type is similar."""
     rows, columns = _canvas(rng, most_tokens)
+    if rng.random() >= SMALL_BATCHES:
+        sizes = max(sizes[0], SERVED_SIZE), sizes[1]
+        rows = max(rows, 2)
     largest = max(sizes[0], min(sizes[1], rows * TOKEN * 0.8, columns * TOKEN / 5))
     size = math.exp(rng.uniform(math.log(sizes[0]), math.log(largest)))
     work = TOKENS_PER_BATCH * math.sqrt(most_tokens / MOST_TOKENS)
@@ -146,6 +158,8 @@ def random_batch(
 def stored_batch(rng: random.Random, path: Path, *, strength: float = 1.0) -> Batch:
     """A random part of a batch that `browser.py` stored, degraded anew."""
     samples = load_batch(path)
+    if rng.random() >= SMALL_BATCHES:
+        samples = _enlarged(samples)
     height, width = samples[0].image.shape
     count = min(len(samples), _count(TOKENS_PER_BATCH, width, height))
     finished = []
@@ -156,8 +170,24 @@ def stored_batch(rng: random.Random, path: Path, *, strength: float = 1.0) -> Ba
     return misread(rng, collate(finished, random_prompt(rng)))
 
 
+def _enlarged(samples: list[Sample]) -> list[Sample]:
+    """Blocks of one size as large as the server makes the first one."""
+    image = Image.fromarray(samples[0].image)
+    size = MINI.enlarged(image.size, type_height(image))
+    if size == image.size:
+        return samples
+    width, height = (max(1, round(side / TOKEN)) * TOKEN for side in size)
+    return [fit(Image.fromarray(s.image), s.lines, width, height) for s in samples]
+
+
+def piece_batch(rng: random.Random, pool: PiecePool, *, strength: float = 1.0) -> Batch:
+    """Pieces of lines, cut as the server does."""
+    samples = pool.take(rng, TOKENS_OF_PIECES, strength=strength)
+    return misread(rng, collate(samples, random_prompt(rng)))
+
+
 def misread(rng: random.Random, batch: Batch) -> Batch:
-    """Replace some characters that the network is told it has read, as misreading would.
+    """Replace some tokens that the network is told it has read, as misreading would.
 
     A reader that finds its place by the last characters alone is lost after a mistake; the labels
     stay true. Line breaks stay as they are, and none are added.
@@ -175,34 +205,35 @@ def misread(rng: random.Random, batch: Batch) -> Batch:
 
 def collate(samples: list[Sample], prefix: list[int]) -> Batch:
     """Tensors of samples whose images have one size."""
-    texts = [[CHARACTER_ID.get(c, 0) for c in sample.text] for sample in samples]
-    texts = [
-        [NEWLINE if c == "\n" else token for c, token in zip(sample.text, ids, strict=True)]
-        for sample, ids in zip(samples, texts, strict=True)
-    ]
-    length = max(map(len, texts))
-    answer = torch.zeros(len(texts), length, dtype=torch.long)
-    labels = torch.full((len(texts), length + 1), IGNORED)
-    path = torch.full((len(texts), length + 1), IGNORED)
-    read_line = torch.full((len(texts), length + 1), IGNORED)
-    for index, (ids, sample) in enumerate(zip(texts, samples, strict=True)):
-        answer[index, : len(ids)] = torch.tensor(ids, dtype=torch.long)
-        labels[index, : len(ids) + 1] = torch.tensor([*ids, IM_END])
-        if ids:
-            path[index, : len(ids) + 1] = torch.from_numpy(reading_path(sample))
-            breaks = torch.tensor([0, *(token == NEWLINE for token in ids)])
-            read_line[index, : len(ids) + 1] = breaks.cumsum(0)
+    encodings = TOKENIZER.encode_batch([sample.text for sample in samples])
+    length = max(len(encoding.ids) for encoding in encodings)
+    answer = torch.zeros(len(samples), length, dtype=torch.long)
+    labels = torch.full((len(samples), length + 1), IGNORED)
+    first, last, read_line = (torch.full_like(labels, IGNORED) for _ in range(3))
+    for index, (encoding, sample) in enumerate(zip(encodings, samples, strict=True)):
+        count = len(encoding.ids)
+        answer[index, :count] = torch.tensor(encoding.ids, dtype=torch.long)
+        labels[index, : count + 1] = torch.tensor([*encoding.ids, IM_END])
+        if count:
+            path = torch.from_numpy(reading_path(sample))
+            spans = torch.tensor([*encoding.offsets, (len(sample.text), len(sample.text) + 1)])
+            first[index, : count + 1] = path[spans[:, 0]]
+            last[index, : count + 1] = path[spans[:, 1] - 1]
+            breaks = torch.tensor([0, *(token == NEWLINE for token in encoding.ids)])
+            read_line[index, : count + 1] = breaks.cumsum(0)
     images = np.stack([sample.image for sample in samples])
-    shown = [token_labels(sample, CHARACTER_ID, NOTHING) for sample in samples]
+    shown = [token_labels(sample, CHARACTER_CLASS, NOTHING) for sample in samples]
     return Batch(
         images=torch.from_numpy(images).float() / 127.5 - 1,
         prefix=torch.tensor(prefix),
         answer=answer,
         labels=labels,
-        path=path,
+        first=first,
+        last=last,
         characters=torch.from_numpy(np.stack([characters for characters, _ in shown])).flatten(
             1, 2
         ),
         shown_line=torch.from_numpy(np.stack([lines for _, lines in shown])).flatten(1, 2),
         read_line=read_line,
+        lengths=[len(sample.text) for sample in samples],
     )

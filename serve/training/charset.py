@@ -1,18 +1,23 @@
-"""The characters that `mini` is trained to read, and the tokenizer that gives each one token."""
+"""The characters that `mini` is trained to read, and the tokenizer that writes several at once."""
 
 from __future__ import annotations
 
+import json
 import string
 from pathlib import Path
 
-from tokenizers import AddedToken, Tokenizer, decoders, pre_tokenizers
-from tokenizers.models import BPE
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, pre_tokenizers
+from tokenizers.models import WordPiece
 
 ACCENTED = "ÀÁÂÃÄÇÈÉÊËÌÍÎÏÑÒÓÔÕÖÙÚÛÜŸŒÆàáâãäçèéêëìíîïñòóôõöùúûüÿœæß¿¡ªº«»"
 SYMBOLS = "€£¥©°–—‘’“”•"
 CHARSET = (
     string.printable[:95] + ACCENTED + SYMBOLS
 )  # 95: printable ASCII without control characters
+
+LONGEST = 5  # characters of a token
+UNIT = r" ?[^\s]{1,40}|\s"  # a word with the space before it; no token goes over its end
+TOKENS_FILE = Path(__file__).with_name("tokens.json")
 
 SPECIAL_TOKENS = (
     "<|endoftext|>",
@@ -26,26 +31,39 @@ SPECIAL_TOKENS = (
 
 
 def build_tokenizer() -> Tokenizer:
-    """Byte-level BPE whose only merges join the bytes of one character of `CHARSET`.
+    """Cuts text from the left, each time at the longest token that fits.
 
-    Any text can be encoded, and one character of `CHARSET` is exactly one token, which is what the
-    alignment losses and the per-character sub-column labels rely on.
+    A reader can tell the next token from the next few characters alone, which it could not if, as
+    in byte-pair encoding, the cut depended on the whole word. Tokens are the 256 bytes, so that any
+    text can be encoded, the characters of `CHARSET`, and the strings that `tokens.py` chose.
     """
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocab = {symbol: index for index, symbol in enumerate(alphabet)}
-    merges: list[tuple[str, str]] = []
-    to_symbols = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    for character in ACCENTED + SYMBOLS:
-        symbols = to_symbols.pre_tokenize_str(character)[0][0]
-        for end in range(2, len(symbols) + 1):
-            if symbols[:end] not in vocab:
-                merges.append((symbols[: end - 1], symbols[end - 1]))
-                vocab[symbols[:end]] = len(vocab)
-    tokenizer = Tokenizer(BPE(vocab=vocab, merges=merges))
-    tokenizer.pre_tokenizer = to_symbols
+    for text in [*ACCENTED, *SYMBOLS, *json.loads(TOKENS_FILE.read_text(encoding="utf-8"))]:
+        vocab.setdefault(as_symbols(text), len(vocab))
+    tokenizer = Tokenizer(
+        # The unknown token is never needed: every byte is a token.
+        WordPiece(
+            vocab,
+            unk_token=alphabet[0],
+            continuing_subword_prefix="",
+            max_input_chars_per_word=1000,
+        )
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(Regex(UNIT), "isolated"), _TO_SYMBOLS]
+    )
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([AddedToken(token, special=True) for token in SPECIAL_TOKENS])
     return tokenizer
+
+
+_TO_SYMBOLS = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+
+
+def as_symbols(text: str) -> str:
+    """Text with a printable symbol for each byte, as vocabularies of byte-level tokens write it."""
+    return "".join(symbols for symbols, _ in _TO_SYMBOLS.pre_tokenize_str(text))
 
 
 TOKENIZER = build_tokenizer()

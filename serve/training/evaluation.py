@@ -14,6 +14,7 @@ import io
 import json
 import random
 import string
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -157,13 +158,20 @@ def _degrade(rng: random.Random, image: Image.Image) -> Image.Image:
     return Image.open(buffer)
 
 
-def write_set(page: Page, folder: Path, per_kind: int, seed: str) -> None:
-    """Draw `per_kind` images of each kind into `folder`, with their texts in `truth.jsonl`."""
+def write_set(
+    page: Page,
+    folder: Path,
+    kinds: Iterable[str],
+    block: Callable[[random.Random, str], Block],
+    per_kind: int,
+    seed: str,
+) -> None:
+    """Draw `per_kind` blocks of each kind into `folder`, with their texts in `truth.jsonl`."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
-    for kind in KINDS:
+    for kind in kinds:
         rng = random.Random(f"{seed} {kind}")
-        blocks = [_block(rng, kind) for _ in range(per_kind)]
+        blocks = [block(rng, kind) for _ in range(per_kind)]
         for number, (image, lines) in enumerate(draw(page, blocks)):
             name = kind if per_kind == 1 else f"{kind}-{number:02d}"
             name += ".jpg" if kind == "degraded" else ".png"
@@ -185,7 +193,7 @@ def main() -> None:
     parser.add_argument("--seed", default="evaluation")
     options = parser.parse_args()
     with browser_page() as page:
-        write_set(page, options.folder, options.per_kind, options.seed)
+        write_set(page, options.folder, KINDS, _block, options.per_kind, options.seed)
 
 
 if __name__ == "__main__":

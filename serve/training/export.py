@@ -21,8 +21,9 @@ from training.samples import MINI
 
 LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's conversion to grey
 CONTEXT = 8192  # tokens, image and text together
-# Tokens, each a character, of an answer to a request that names no number. The densest image of the
-# evaluation set (13 px type) has 2,951 characters per 524,288 pixels, the most that an image has.
+# Tokens of an answer to a request that names no number. The densest image of the evaluation set
+# (13 px type) has 2,951 characters per 524,288 pixels, the most that an image has; where no words
+# help, a token may be a single character.
 MAX_ANSWER = 4096
 HERE = Path(__file__).parent
 
@@ -30,7 +31,7 @@ HERE = Path(__file__).parent
 def _hugging_face_name(name: str) -> str:
     if name.startswith("visual.patch_embed."):
         name = name.replace("patch_embed.", "patch_embed.proj.")
-    return f"model.{name}"
+    return name if name.startswith("lm_head.") else f"model.{name}"
 
 
 def convert(weights: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -70,7 +71,7 @@ def configuration(shape: Shape) -> dict[str, Any]:
         "video_token_id": special_id("<|video_pad|>"),
         "vision_start_token_id": special_id("<|vision_start|>"),
         "vision_end_token_id": special_id("<|vision_end|>"),
-        "tie_word_embeddings": True,
+        "tie_word_embeddings": False,
         "text_config": {
             "model_type": "qwen3_vl_text",
             "dtype": "bfloat16",
@@ -84,7 +85,7 @@ def configuration(shape: Shape) -> dict[str, Any]:
             "hidden_act": "silu",
             "rms_norm_eps": 1e-6,
             "max_position_embeddings": CONTEXT,
-            "tie_word_embeddings": True,
+            "tie_word_embeddings": False,
             "bos_token_id": None,
             "eos_token_id": special_id("<|im_end|>"),
             "pad_token_id": special_id("<|endoftext|>"),
@@ -174,13 +175,7 @@ def main() -> None:
     parser.add_argument("--mix", type=Path, help="model directory to take a mean with")
     parser.add_argument("--share", type=float, default=0.5, help="of --mix in that mean")
     options = parser.parse_args()
-    state = torch.load(options.checkpoint, map_location="cpu")
-    prefix = "mini."
-    weights = {
-        name.removeprefix(prefix): value
-        for name, value in state["model"].items()
-        if name.startswith(prefix)
-    }
+    weights = torch.load(options.checkpoint, map_location="cpu")["average"]
     if options.mix:
         others = load_weights(options.mix)
         weights = {name: value.lerp(others[name], options.share) for name, value in weights.items()}

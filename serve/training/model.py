@@ -26,7 +26,7 @@ NEIGHBOUR_BIAS = 6.0  # enough for the neighbour to win the softmax over some hu
 
 @dataclass(frozen=True)
 class Shape:
-    """Sizes of the network; `tied` embeddings and a merge of 1×1 patches always."""
+    """Sizes of the network; untied embeddings and a merge of 1×1 patches always."""
 
     vocab: int
     vision_hidden: int = 192
@@ -260,7 +260,7 @@ class TextLayer(nn.Module):
 
 
 class Language(nn.Module):
-    """The decoder. Its output embedding is its input embedding."""
+    """The decoder. What a token read and a token to write look like are two embeddings."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -293,6 +293,7 @@ class Mini(nn.Module):
         self.shape = shape
         self.visual = Vision(shape)
         self.language_model = Language(shape)
+        self.lm_head = nn.Linear(shape.hidden, shape.vocab, bias=False)
         for module in self.modules():
             if isinstance(module, nn.Linear | nn.Embedding):
                 nn.init.normal_(module.weight, std=0.02)
@@ -365,4 +366,5 @@ class Mini(nn.Module):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Scores over the vocabulary."""
-        return F.linear(hidden, self.language_model.embed_tokens.weight)
+        scores: Tensor = self.lm_head(hidden)
+        return scores

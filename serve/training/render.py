@@ -23,7 +23,7 @@ from training.text import TextSource
 MISFITS = 20  # attempts at a line of text before a block is left as it is
 
 
-class _Font:
+class Font:
     """A face at one size, with cached advance widths."""
 
     def __init__(self, face: Face, size: float) -> None:
@@ -41,11 +41,11 @@ class _Font:
 
 
 @lru_cache(maxsize=600)
-def _font(face: Face, size: float) -> _Font:
-    return _Font(face, size)
+def cached_font(face: Face, size: float) -> Font:
+    return Font(face, size)
 
 
-def _fill_line(source: TextSource, font: _Font, room: float, stop: float) -> str:
+def _fill_line(source: TextSource, font: Font, room: float, stop: float) -> str:
     """Words that fit into `room` px; ends early with probability `stop` after each word."""
     text, misfits = "", 0
     while misfits < 4:
@@ -60,7 +60,7 @@ def _fill_line(source: TextSource, font: _Font, room: float, stop: float) -> str
     return text.strip()
 
 
-def _two_columns(source: TextSource, font: _Font, room: float) -> tuple[str, str] | None:
+def _two_columns(source: TextSource, font: Font, room: float) -> tuple[str, str] | None:
     for _ in range(6):
         left, right = source.label(), source.value()
         if font.font.getlength(left + right) + font.size < room:
@@ -72,7 +72,7 @@ def _two_columns(source: TextSource, font: _Font, room: float) -> tuple[str, str
 class _Layout:
     """The choices that hold for one whole image."""
 
-    font: _Font
+    font: Font
     face: Face
     pitch: float
     left: float
@@ -144,12 +144,12 @@ def _shade(rng: random.Random, image: NDArray[np.float32]) -> None:
     image *= 1 - rng.uniform(0.05, 0.25) * (1 + ramp) / 2
 
 
-def _degrade(rng: random.Random, image: Image.Image, size: float, strength: float) -> Image.Image:
+def degrade(rng: random.Random, image: Image.Image, size: float, strength: float) -> Image.Image:
     """Blur, low resolution, noise, shade and JPEG, each with a small probability."""
     if rng.random() < 0.25 * strength:
         image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.2, 0.03 * size + 0.25)))
-    if rng.random() < 0.12 * strength and size > 16:
-        factor = rng.uniform(max(0.5, 13 / size), 1.0)
+    if rng.random() < 0.2 * strength and size > 16:
+        factor = rng.uniform(max(0.45, 12 / size), 1.0)
         small = (round(image.width * factor) or 1, round(image.height * factor) or 1)
         image = image.resize(small, Image.Resampling.BICUBIC).resize(
             image.size, Image.Resampling.BICUBIC
@@ -206,7 +206,7 @@ def render(
         face = fonts.pick(rng, "")
         margin = rng.uniform(0.1, 1.5) * size
         layout = _Layout(
-            font=_font(face, max(8.0, size)),
+            font=cached_font(face, max(8.0, size)),
             face=face,
             pitch=size * rng.uniform(1.05, rng.choice((1.3, 1.7))),
             left=min(margin, canvas.width / 6),
@@ -243,4 +243,4 @@ def finish(
         paper = canvas.getpixel((0, 0))
         canvas = canvas.rotate(math.degrees(angle), Image.Resampling.BICUBIC, fillcolor=paper)
         lines = [transform(line, matrix) for line in lines]
-    return fit(_degrade(rng, canvas, size, strength), lines, *MINI.resized((width, height)))
+    return fit(degrade(rng, canvas, size, strength), lines, *MINI.resized((width, height)))

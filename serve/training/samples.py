@@ -15,6 +15,7 @@ from qwen_ocr.families import family_of
 MINI = family_of("mini")
 TOKEN = MINI.factor  # pixels per visual token, each side
 TYPE_SIZES = (13.0, 48.0)  # px; of smaller type, a visual token holds more than it can tell
+SERVED_SIZE = 22.0  # px; the server enlarges smaller type where the image has room for that
 SUBCOLUMNS = 4  # character labels per visual token, left to right
 NO_LINE = -100  # what a visual token without text belongs to; losses ignore it
 

@@ -21,7 +21,6 @@ CONFIGURATIONS: dict[str, Configuration] = {
     WHOLE: ([], {}),
     "without cpu_kernels": ([], {WITHOUT: "cpu_kernels"}),
     "without cpu_threads": ([], {WITHOUT: "cpu_threads"}),
-    "without guessing ahead": (["--", "--speculative-config", "None"], {}),
 }
 
 

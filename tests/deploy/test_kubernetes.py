@@ -33,6 +33,13 @@ def test_a_typing_error_would_be_found() -> None:
         kubernetes_validate.validate(broken, VERSIONS[-1], strict=True)
 
 
+def test_an_overlay_gets_all_but_the_keys() -> None:
+    (base,) = manifests("kustomization.yaml")
+    assert base["kind"] == "Kustomization"
+    kinds = {manifest["kind"] for name in base["resources"] for manifest in manifests(name)}
+    assert kinds == {manifest["kind"] for manifest in OBJECTS} - {"Secret"}
+
+
 def test_every_kind_is_there_and_meets() -> None:
     kinds = {manifest["kind"]: manifest for manifest in OBJECTS}
     assert set(kinds) == {

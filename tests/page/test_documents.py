@@ -344,12 +344,39 @@ def test_advice_that_fits(page: Page, name: str, content: bytes, advice: str) ->
     expect(page.locator("#error")).to_be_hidden()
 
 
-def test_a_pdf_with_a_password(page: Page, samples: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def locked(samples: Path, tmp_path: Path) -> Path:
+    """A PDF that "open sesame" opens."""
     path = tmp_path / "locked.pdf"
     with pikepdf.open(samples / "receipt.pdf") as pdf:
         pdf.save(path, encryption=pikepdf.Encryption(owner="owner", user="open sesame"))
-    give(page, path)
-    expect(page.get_by_role("alert")).to_contain_text("has a password")
+    return path
+
+
+def test_a_pdf_with_a_password(page: Page, locked: Path) -> None:
+    give(page, locked)
+    dialog = page.get_by_role("dialog", name="locked.pdf has a password")
+    expect(dialog.get_by_role("alert")).to_be_hidden()
+    dialog.get_by_label("Password").fill("sesame")
+    dialog.get_by_role("button", name="Open").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("does not open it")
+    expect(dialog.get_by_label("Password")).to_have_value("")
+    dialog.get_by_label("Password").fill("open sesame")
+    dialog.get_by_label("Password").press("Enter")
+    expect(dialog).to_be_hidden()
+    expect_state(page, "read")
+    # After a reload nobody knows the password anymore: the page asks again to show the picture.
+    page.reload()
+    dialog.get_by_label("Password").fill("open sesame")
+    dialog.get_by_role("button", name="Open").click()
+    expect(page.locator("#picture img, #picture canvas").first).to_be_visible()
+
+
+def test_a_password_that_nobody_knows(page: Page, locked: Path, samples: Path) -> None:
+    give(page, locked, samples / "line.png")
+    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("alert")).to_contain_text("locked.pdf was not opened")
+    expect_state(page, "read")  # the other file
 
 
 def test_one_bad_file_does_not_keep_others_out(page: Page, samples: Path, tmp_path: Path) -> None:

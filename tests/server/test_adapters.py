@@ -176,6 +176,9 @@ def test_docling_takes_sources_and_pages(http: httpx2.Client) -> None:
         ({"target_type": "zip"}, "target_type"),
         ({"page_range": ["3", "9"]}, "page"),
         ({"page_range": "a"}, "page_range"),
+        ({"page_range": ["0", "1"]}, "page_range"),
+        ({"page_range": ["-121645100408832000", "1"]}, "page_range"),
+        ({"page_range": ["2", "1"]}, "page_range"),
     ],
 )
 def test_docling_says_what_it_cannot_do(

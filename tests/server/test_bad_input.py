@@ -113,8 +113,8 @@ def test_what_is_no_text_is_not_read_without_end(http: httpx2.Client) -> None:
     body = chat(hostile.data_url(buffer.getvalue())) | {"max_tokens": None}
     # A quarter of a minute alone; the machine may have other things to do.
     answer = http.post(CHAT, json=body, timeout=300).json()
-    assert answer["choices"][0]["finish_reason"] == "length"
-    assert answer["usage"]["completion_tokens"] == 4096
+    assert answer["usage"]["completion_tokens"] < 4096
+    assert set(answer["qwen_ocr"]["warnings"]) & {"low_confidence", "no_text"}
 
 
 @pytest.mark.parametrize(("name", "data"), list(hostile.bombs()))

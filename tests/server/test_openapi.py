@@ -17,7 +17,11 @@ LISTED = {
     *("/v1/chat/completions", "/v1/responses", "/v1/models", "/api/v1/ocr"),
     *("/health", "/metrics", "/"),
 }
-OURS = ["/api/v1/ocr", "/health", "/"]
+OURS = [
+    *("/api/v1/ocr", "/health", "/"),
+    *("/v1/ocr", "/v1/files", "/v1/files/{file_id}", "/v1/files/{file_id}/url"),
+    *("/v1/files/{file_id}/content", "/process", "/v1/convert/file", "/v1/convert/source"),
+]
 """The routes whose description is ours, not vLLM's."""
 EXAMPLES = 25
 CHECKS = [
@@ -61,6 +65,8 @@ def test_only_the_routes_that_exist_are_described(http: httpx2.Client) -> None:
     assert set(paths) >= LISTED
     assert not {"/tokenize", "/invocations", "/v1/completions", "/load", "/version"} & set(paths)
     assert paths["/v1/models"]["get"]["security"]
+    assert paths["/v1/convert/file"]["post"]["security"] == [{"key": []}, {"header": []}]
+    assert openapi["components"]["securitySchemes"]["header"]["name"] == "X-Api-Key"
     assert "security" not in paths["/health"]["get"]
     for status in ("200", "400", "401", "413", "422", "429", "500", "503", "504"):
         assert status in paths["/api/v1/ocr"]["post"]["responses"]

@@ -48,7 +48,8 @@ def test_the_evaluation_set_is_read_as_well_as_the_model_card_says(
 
 def test_the_receipt_of_the_samples_is_read_without_a_mistake(client: OCRClient) -> None:
     receipt = SAMPLES / "receipt.png"
-    assert client.ocr(receipt).text == truths(SAMPLES)[receipt]
+    lines = [line for line in client.ocr(receipt).text.splitlines() if line]
+    assert lines == truths(SAMPLES)[receipt].splitlines()
 
 
 async def test_32_concurrent_callers_each_get_their_own_text(base_url: str) -> None:

@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+from difflib import SequenceMatcher
 from pathlib import Path
 
 from qwen_ocr_serve.launch.installation import Installation
@@ -64,9 +65,10 @@ def test_pages_without_a_server(base_url: str, tmp_path: Path) -> None:
     assert "8 pages read" in said
     found = texts(output)
     assert found["line.png"] == "Invoices older than 90 days are passed"
-    # The same engine with the same requests: but for pages that are computed together with others.
+    # The same engine; but here it reads as a whole what a server reads in pieces.
     online = tmp_path / "online.jsonl"
     qwen_ocr("batch", SAMPLES, "-o", online, "--base-url", base_url)
     expected = texts(online)
     assert found.keys() == expected.keys()
-    assert sum(found[name] == expected[name] for name in found) >= 6
+    for name, text in found.items():
+        assert SequenceMatcher(None, text, expected[name]).ratio() > 0.8, (name, text)

@@ -86,4 +86,3 @@ def test_the_launcher_counts_on_patches_only_where_there_are_some(patched: bool)
     installation = Installation(cpu=True, torchvision_differs=False, patched=patched)
     launch = build_launch(ServeSettings(), installation, {})
     assert (ENGINE_THREADS in launch.env) is patched
-    assert ("--speculative-config" in launch.argv) is patched

@@ -1,6 +1,7 @@
 """The training code's network, prompts and labels are those of the model that is served."""
 
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from transformers import AutoModelForImageTextToText, AutoProcessor, AutoTokeniz
 from training.batches import IGNORED, IMAGE_PAD, NEWLINE, collate, misread, prompt_ids
 from training.charset import CHARSET, TOKENIZER
 from training.export import load_weights, write_model
-from training.fonts import HELD_OUT_FAMILIES, TRAINING_FAMILIES
+from training.fonts import HELD_OUT_FAMILIES, TRAINING_FAMILIES, VALIDATION_FAMILIES
 from training.model import Mini, Shape
+from training.rows import compose, parts_of, plain_weights, start_from
 from training.samples import Line, Sample, reading_path
 
 
@@ -104,8 +106,47 @@ def test_one_character_is_one_token_and_any_text_survives() -> None:
         assert TOKENIZER.decode(TOKENIZER.encode(text).ids) == text
 
 
+def test_text_is_cut_from_the_left_at_the_longest_token() -> None:
+    tokens = {TOKENIZER.decode([row]) for row in range(TOKENIZER.get_vocab_size())}
+    for text in ("The ferry leaves at 18:40", "Total 1,250.00", "nächste Straße", "x\ny z"):
+        rest = text
+        for start, end in TOKENIZER.encode(text).offsets:
+            assert rest.startswith(text[start:end])
+            # No token goes on from one word into the next one.
+            word = re.match(r" ?\S+|\s", rest)
+            assert word
+            longest = max((t for t in tokens if word[0].startswith(t)), key=len)
+            assert text[start:end] == longest
+            rest = rest[end - start :]
+
+
+def test_a_token_of_the_start_is_like_its_characters(random_model: tuple[Mini, Path]) -> None:
+    _, directory = random_model
+    mini = Mini(Shape(vocab=TOKENIZER.get_vocab_size()))
+    compose(mini)
+    start_from(mini, directory)
+    weights = load_weights(directory)
+    for name, value in plain_weights(mini).items():  # the same tokens: nothing has changed
+        assert torch.allclose(value, weights[name], atol=1e-6), name
+
+
+def test_tokens_that_share_a_character_share_its_part() -> None:
+    mini = Mini(Shape(vocab=TOKENIZER.get_vocab_size()))
+    compose(mini)
+    composed, _ = parts_of(mini.lm_head)
+    before = mini.lm_head.weight.detach().clone()
+    twelve, one = TOKENIZER.encode("12").ids[0], TOKENIZER.encode("1").ids[0]
+    with torch.no_grad():
+        composed.table[composed.parts[twelve, 0]] += 1
+    changed = (mini.lm_head.weight - before).abs().amax(dim=1) > 0
+    assert changed[twelve]
+    assert changed[one]
+    assert not changed[TOKENIZER.encode("21").ids[0]]
+
+
 def test_no_family_is_both_trained_on_and_held_out() -> None:
-    assert not set(TRAINING_FAMILIES) & set(HELD_OUT_FAMILIES)
+    families = (*TRAINING_FAMILIES, *VALIDATION_FAMILIES, *HELD_OUT_FAMILIES)
+    assert len(set(families)) == len(families)
 
 
 def test_the_path_leads_from_character_to_character_and_past_the_line() -> None:
@@ -116,16 +157,19 @@ def test_the_path_leads_from_character_to_character_and_past_the_line() -> None:
     assert reading_path(sample).tolist() == [0, 1, 2, 4, 5]
     batch = collate([sample], prompt_ids("OCR"))
     assert TOKENIZER.decode(batch.labels[0].tolist()[:-1]) == "ab\nc"
-    assert batch.labels.shape == batch.path.shape == (1, 5)
+    # "ab" is one token; then the line's end, "c" and the end.
+    assert batch.first[0].tolist() == [0, 2, 4, 5]
+    assert batch.last[0].tolist() == [1, 2, 4, 5]
+    assert batch.labels.shape == (1, 4)
     # A visual token and the position that reads it are given the same line.
     assert batch.shown_line[0].tolist() == [0, 0, IGNORED, IGNORED, 1, IGNORED]
-    assert batch.read_line[0].tolist() == [0, 0, 0, 1, 1]
+    assert batch.read_line[0].tolist() == [0, 0, 1, 1]
 
 
 def test_misreading_changes_what_was_read_and_not_what_is_to_be_read() -> None:
     line = Line("abcdefgh", np.arange(0, 72, 8, dtype=np.float64), np.full(9, 8.0), 14.0)
     sample = Sample(np.full((32, 64), 255, dtype=np.uint8), [line, line])
-    short = Sample(sample.image, [Line("ab", np.array([0.0, 8.0, 16.0]), np.full(3, 8.0), 14.0)])
+    short = Sample(sample.image, [Line("xq", np.array([0.0, 8.0, 16.0]), np.full(3, 8.0), 14.0)])
     batch = collate([sample] * 8 + [short] * 8, prompt_ids("OCR"))
     true, labels = batch.answer.clone(), batch.labels.clone()
     changed = [misread(random.Random(seed), batch).answer for seed in range(8)]

@@ -57,6 +57,15 @@ class Tesseract:
                 "tesseract is not installed: apt-get install tesseract-ocr, or leave out "
                 "--baseline tesseract"
             )
+        listed = subprocess.run(
+            [program, "--list-langs"], capture_output=True, text=True, check=True
+        )
+        if missing := set(languages.split("+")) - set(listed.stdout.splitlines()[1:]):
+            packages = (f"tesseract-ocr-{name.replace('_', '-')}" for name in sorted(missing))
+            raise ConfigurationError(
+                f"tesseract does not know the language {', '.join(sorted(missing))}: apt-get "
+                f"install {' '.join(packages)}"
+            )
         self._command = [program, "stdin", "stdout", "-l", languages, "--psm", psm]
         self.concurrency = os.cpu_count() or 1
         shown = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
@@ -77,7 +86,8 @@ class Tesseract:
                 env={**os.environ, "OMP_THREAD_LIMIT": "1"},
             )
         except subprocess.CalledProcessError as exc:
-            reason = " ".join(exc.stderr.decode(errors="replace").split())
+            said = exc.stderr or exc.stdout  # faults of its options go to stdout
+            reason = " ".join(said.decode(errors="replace").split())
             raise OCRError(f"{sample.name}: tesseract failed: {reason}") from exc
         except subprocess.TimeoutExpired as exc:
             raise OCRError(f"{sample.name}: tesseract took over {TIMEOUT:.0f} s") from exc

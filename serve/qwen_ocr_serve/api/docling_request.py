@@ -1,7 +1,7 @@
 """What is asked of docling-serve's routes, from a form or from JSON."""
 
 from http import HTTPStatus
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from fastapi import Request
 from pydantic import BaseModel, Field, ValidationError, field_validator
@@ -10,6 +10,7 @@ from starlette.datastructures import UploadFile
 from qwen_ocr_serve.api import bounds
 from qwen_ocr_serve.api.document_request import Document, Job, OCRRequest
 from qwen_ocr_serve.api.page_reader import in_file, page_count
+from qwen_ocr_serve.documents.files import DocumentFile
 from qwen_ocr_serve.http.errors import APIError
 from qwen_ocr_serve.images.connector import load_bytes
 
@@ -18,13 +19,14 @@ _MOST_FIELDS = 200
 _LISTS = ("to_formats", "page_range")
 
 Format = Literal["md", "text", "json"]
+_PageNumber = Annotated[int, Field(ge=1)]
 
 
 class ConvertOptions(BaseModel, extra="ignore"):
     """The options that change something here; docling-serve's others are about its own parts."""
 
     to_formats: list[Format] = Field(default=["md"], min_length=1)
-    page_range: tuple[int, int] | None = Field(
+    page_range: tuple[_PageNumber, _PageNumber] | None = Field(
         default=None, description="The first and the last page, from 1."
     )
     do_ocr: bool = Field(
@@ -140,16 +142,11 @@ async def read_sources(request: Request) -> Conversion:
 async def _job(options: ConvertOptions, data: bytes) -> Job:
     """What the reader of `/v1/ocr` is asked. Raises `APIError`."""
     document = await in_file(data)
-    pages = None
-    if options.page_range:
-        first, last = options.page_range
-        try:
-            # docling-serve's last page may be beyond the end of the document.
-            last = min(last, await page_count(document, None))
-        except BaseException:
-            document.close()
-            raise
-        pages = list(range(first - 1, last))
+    try:
+        pages = await _pages(options, document)
+    except BaseException:
+        document.close()
+        raise
     asked = OCRRequest(
         document=Document(type="file"),
         pages=pages,
@@ -158,3 +155,15 @@ async def _job(options: ConvertOptions, data: bytes) -> Job:
         text_layer="never" if options.do_ocr else "prefer",
     )
     return Job(asked, document)
+
+
+async def _pages(options: ConvertOptions, document: DocumentFile) -> list[int] | None:
+    """The numbers of the pages, from 0. The last of a range may be beyond the document's end."""
+    if options.page_range is None:
+        return None
+    count = await page_count(document, None)
+    first, last = options.page_range
+    if not first <= min(last, count):
+        message = f"page_range: there are no pages {first} to {last} of {count}"
+        raise _refused(message, "page_range")
+    return list(range(first - 1, min(last, count)))

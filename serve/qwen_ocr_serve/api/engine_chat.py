@@ -16,6 +16,7 @@ from vllm.entrypoints.openai.chat_completion.protocol import (
     ChatMessage,
 )
 from vllm.entrypoints.serve.engine.protocol import ErrorResponse, UsageInfo
+from vllm.exceptions import VLLMClientError
 
 from qwen_ocr_serve.http.traces import trace_headers
 from qwen_ocr_serve.http.vllm_errors import from_answer
@@ -36,7 +37,11 @@ async def complete_chat(
     following = on_text is not None
     options = StreamOptions(include_usage=True) if following else None
     request = request.model_copy(update={"stream": following, "stream_options": options})
-    answer = await state.openai_serving_chat.create_chat_completion(request, _traced())
+    chat = state.openai_serving_chat
+    try:
+        answer = await chat.create_chat_completion(request, _traced())
+    except VLLMClientError as exc:  # as vLLM does around its own routes
+        answer = chat.create_error_response(exc)
     if isinstance(answer, ErrorResponse):
         raise from_answer(answer.error.code, answer.model_dump_json().encode(), _RETRY_AFTER)
     if on_text is None:

@@ -195,7 +195,13 @@ async def sign_url(
 
 
 @router.get(
-    "/v1/files/{file_id}/content", summary="Download an upload", response_class=FileResponse
+    "/v1/files/{file_id}/content",
+    summary="Download an upload",
+    response_class=FileResponse,
+    responses={
+        HTTPStatus.FORBIDDEN.value: {"description": "The address is not signed, or too old."},
+        HTTPStatus.NOT_FOUND.value: {"description": "There is no such upload."},
+    },
 )
 async def download_file(file_id: str, request: Request) -> Response:
     """The upload itself, for a signed URL."""

@@ -28,6 +28,7 @@ from qwen_ocr_serve.api import answers, tasks
 from qwen_ocr_serve.api import chat as chat_api
 from qwen_ocr_serve.api.assessment import Assessment, assess
 from qwen_ocr_serve.api.bounds import MAX_TEXT, parse_json
+from qwen_ocr_serve.api.openapi import ERRORS
 from qwen_ocr_serve.http.errors import APIError
 from qwen_ocr_serve.http.routes import POST, Route
 
@@ -128,18 +129,7 @@ def _url(image: str) -> str:
     response_model=None,
     responses={
         status.value: {"model": OCREnvelope, "content": {"text/plain": {}}}
-        for status in (
-            HTTPStatus.OK,
-            HTTPStatus.BAD_REQUEST,
-            HTTPStatus.UNAUTHORIZED,
-            HTTPStatus.REQUEST_TIMEOUT,
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            HTTPStatus.TOO_MANY_REQUESTS,
-            HTTPStatus.INTERNAL_SERVER_ERROR,
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            HTTPStatus.GATEWAY_TIMEOUT,
-        )
+        for status in (HTTPStatus.OK, *ERRORS)
     },
     openapi_extra={
         "requestBody": {

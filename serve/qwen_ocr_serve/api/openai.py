@@ -3,9 +3,9 @@
 The routes replace vLLM's and call its handlers, with the middleware's request ids.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
@@ -20,6 +20,8 @@ from qwen_ocr_serve.api import bounds, parameters, tasks
 from qwen_ocr_serve.api.chat import answer_chat
 from qwen_ocr_serve.api.grammars import GrammarChecker
 from qwen_ocr_serve.api.json_route import JSONRoute
+from qwen_ocr_serve.api.openapi import ERRORS
+from qwen_ocr_serve.api.page_responses import answer_page
 from qwen_ocr_serve.http.errors import APIError
 from qwen_ocr_serve.http.routes import POST, Route
 from qwen_ocr_serve.settings import server_settings
@@ -30,19 +32,7 @@ _OTHER_MEDIA = frozenset(
 _EMPTY = "the prompt is empty: say what to read, for instance 'Read all the text in the image.'"
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     HTTPStatus.OK.value: {"content": {"text/event-stream": {}}},
-    **{
-        status.value: {"model": ErrorResponse}
-        for status in (
-            HTTPStatus.BAD_REQUEST,
-            HTTPStatus.UNAUTHORIZED,
-            HTTPStatus.NOT_FOUND,
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            HTTPStatus.TOO_MANY_REQUESTS,
-            HTTPStatus.INTERNAL_SERVER_ERROR,
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            HTTPStatus.GATEWAY_TIMEOUT,
-        )
-    },
+    **{status.value: {"model": ErrorResponse} for status in ERRORS},
 }
 
 ROUTES = (
@@ -88,10 +78,14 @@ def _refuse_empty(parameter: str, *prompts: Any) -> None:
 
 def _has_parts(message: Any) -> bool:
     """Whether a message has something else than text in it: an image, or what is refused."""
-    content = message.get("content")
+    content = message.get("content") if isinstance(message, dict) else None
     return isinstance(content, list) and any(
-        isinstance(part, dict) and part.get("type") != "text" for part in content
+        isinstance(part, dict) and part.get("type") not in tasks.TEXT_TYPES for part in content
     )
+
+
+def _reads_without_prompt(messages: Iterable[Any]) -> bool:
+    return tasks.needs_no_prompt() and any(map(_has_parts, messages))
 
 
 def _invalid(message: str, parameter: str | None = None) -> APIError:
@@ -116,7 +110,7 @@ class ChatRequest(_Checked, ChatCompletionRequest):
 
     @model_validator(mode="after")
     def _refuse_what_vllm_does_not(self) -> Self:
-        if not (tasks.needs_no_prompt() and any(map(_has_parts, self.messages))):
+        if not _reads_without_prompt(self.messages):
             _refuse_empty("messages", self.messages)
         tasks.in_own_words(self.messages)
         for message in self.messages:
@@ -139,7 +133,7 @@ class ResponseRequest(_Checked, ResponsesRequest):
 
     @model_validator(mode="after")
     def _refuse_empty_prompt(self) -> Self:
-        if self.prompt is None:
+        if self.prompt is None and not _reads_without_prompt(self.input):
             _refuse_empty("input", self.instructions, self.input)
         return self
 
@@ -164,5 +158,5 @@ async def chat(request: ChatRequest, raw_request: Request) -> Response:
 async def responses(request: ResponseRequest, raw_request: Request) -> Response:
     """Create a response, as OpenAI does."""
     request.request_id = "resp_" + raw_request.headers["x-request-id"]
-    answer: Response = await create_responses(request, raw_request)
-    return answer
+    page = await answer_page(request, raw_request)
+    return cast("Response", page or await create_responses(request, raw_request))

@@ -1,6 +1,7 @@
 """The description of the routes that are declared, and of nothing else that vLLM has."""
 
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
 
@@ -24,10 +25,37 @@ _METRICS = {
     "description": "In Prometheus's text format: vLLM's, and this server's own.",
 }
 """Of the route that is vLLM's."""
+_KEYS = {
+    "key": {"type": "http", "scheme": "bearer"},
+    "header": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
+}
+ERRORS = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+)
+"""What a route that takes a key may answer, beside what is said there."""
+
+
+def _complete(operation: dict[str, Any], route: Route) -> None:
+    """Add the keys of a route, and the errors that come before its handler is called."""
+    if not route.key:
+        return
+    operation["security"] = [{"key": []}, *([{"header": []}] if route.api_key_header else [])]
+    for status in ERRORS:
+        known = {"description": status.phrase}
+        operation["responses"].setdefault(str(status.value), known)
 
 
 def describe(app: FastAPI, declared: Iterable[Route]) -> Callable[[], dict[str, Any]]:
-    """What to put in the place of `app.openapi`. Routes that take a key say so."""
+    """What to put in the place of `app.openapi`. Routes that take a key say so, and where."""
     by_path = {route.path: route for route in declared}
 
     def openapi() -> dict[str, Any]:
@@ -44,13 +72,12 @@ def describe(app: FastAPI, declared: Iterable[Route]) -> Callable[[], dict[str, 
                 routes=described,
             )
             for path, operations in description["paths"].items():
-                for operation in operations.values() if by_path[path].key else ():
-                    operation["security"] = [{"key": []}]
+                for operation in operations.values():
+                    _complete(operation, by_path[path])
             if metrics := description["paths"].get("/metrics"):
                 metrics["get"] |= _METRICS
             description["tags"] = [{"name": name, "description": text} for name, text in _TAGS]
-            schemes = {"key": {"type": "http", "scheme": "bearer"}}
-            description["components"]["securitySchemes"] = schemes
+            description["components"]["securitySchemes"] = _KEYS
             app.openapi_schema = description
         return app.openapi_schema
 

@@ -1,7 +1,7 @@
 """The answer about a page that was read in pieces, whole or streamed, as vLLM would give it."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
@@ -26,7 +26,7 @@ from qwen_ocr_serve.documents.workers import AnalysedPage
 from qwen_ocr_serve.http.errors import APIError, internal_error
 
 
-class _Progress:
+class Progress:
     """Counts what an answer in pieces comes to, and ends it at the caller's limit of tokens."""
 
     def __init__(self, request: ChatCompletionRequest) -> None:
@@ -78,19 +78,27 @@ def _joint_token(joint: str) -> ChatCompletionLogProbsContent:
     return ChatCompletionLogProbsContent(token=joint, logprob=0.0, bytes=list(joint.encode()))
 
 
+async def follow(
+    request: ChatCompletionRequest, state: State, page: AnalysedPage, progress: Progress
+) -> AsyncGenerator[tuple[str, list[ChatCompletionLogProbsContent]], None]:
+    """Text and tokens of each piece, in reading order, up to the caller's limit."""
+    async with aclosing(read_pieces(page, PieceReader(request, state))) as parts:
+        async for part in parts:
+            yield progress.take(part)
+            if progress.full:
+                break
+
+
 async def answer_whole(
     request: ChatCompletionRequest, state: State, page: AnalysedPage
 ) -> ChatCompletionResponse:
     """The answer about a page, as vLLM would have given it. Raises `APIError`."""
-    progress = _Progress(request)
+    progress = Progress(request)
     text, tokens = "", []
-    async with aclosing(read_pieces(page, PieceReader(request, state))) as parts:
-        async for part in parts:
-            more, added = progress.take(part)
+    async with aclosing(follow(request, state, page, progress)) as parts:
+        async for more, added in parts:
             text += more
             tokens += added
-            if progress.full:
-                break
     choice = ChatCompletionResponseChoice(
         index=0,
         message=ChatMessage(role="assistant", content=text),
@@ -100,7 +108,7 @@ async def answer_whole(
     )
     return ChatCompletionResponse(
         id=f"chatcmpl-{request.request_id}",
-        model=_model(state),
+        model=model_name(state),
         choices=[choice],
         usage=progress.usage,
     )
@@ -110,11 +118,11 @@ async def answer_stream(
     request: ChatCompletionRequest, state: State, page: AnalysedPage
 ) -> AsyncIterator[str]:
     """The answer about a page as server-sent events, a piece each, in reading order."""
-    progress = _Progress(request)
+    progress = Progress(request)
     common: dict[str, Any] = {
         "id": f"chatcmpl-{request.request_id}",
         "created": int(time.time()),
-        "model": _model(state),
+        "model": model_name(state),
     }
 
     def event(delta: DeltaMessage, **more: Any) -> str:
@@ -123,13 +131,10 @@ async def answer_stream(
 
     yield event(DeltaMessage(role="assistant", content=""))
     try:
-        async with aclosing(read_pieces(page, PieceReader(request, state))) as parts:
-            async for part in parts:
-                text, tokens = progress.take(part)
+        async with aclosing(follow(request, state, page, progress)) as parts:
+            async for text, tokens in parts:
                 logprobs = ChatCompletionLogProbs(content=tokens) if request.logprobs else None
                 yield event(DeltaMessage(content=text), logprobs=logprobs)
-                if progress.full:
-                    break
     except Exception as exc:  # noqa: BLE001  # half an answer: an event is all that can tell
         error = exc if isinstance(exc, APIError) else internal_error()
         yield _error_event(error)
@@ -156,6 +161,7 @@ def _error_event(error: APIError) -> str:
     return f"data: {body.model_dump_json()}\n\n"
 
 
-def _model(state: State) -> str:
+def model_name(state: State) -> str:
+    """The served model's first name."""
     name: str = state.openai_serving_models.base_model_paths[0].name
     return name

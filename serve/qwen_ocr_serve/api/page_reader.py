@@ -29,7 +29,7 @@ from qwen_ocr_serve.models.serving import served_family
 from qwen_ocr_serve.settings import MAX_PIECES
 
 _LONGEST_PIECE = 256
-"""Tokens of a piece's text. Its longest has some 50 characters, which are as many tokens."""
+"""Tokens of a piece's text. Its longest has some 90 characters, in which a token may be one."""
 _MOST_PIECES = 2000
 """Of one page. A newspaper has some 600."""
 _ATTEMPTS = 2
@@ -75,8 +75,7 @@ async def page_of(request: ChatCompletionRequest) -> bytes | None:
     if not isinstance(url, str):
         return None
     data = await load_bytes(url)
-    size = size_of(data)
-    return data if family.fit(size) != size else None
+    return data if family.in_pieces(size_of(data)) else None
 
 
 async def in_file(data: bytes) -> DocumentFile:

@@ -16,7 +16,8 @@ from qwen_ocr_serve.models.profiles import served_profile
 from qwen_ocr_serve.models.serving import served_family
 
 CODE = "unsupported_task"
-_TEXT_TYPES = ("text", "input_text")
+TEXT_TYPES = ("text", "input_text")
+"""What a part of a message with text is called: in a chat, and in a Responses request."""
 
 
 def refuse_prompt(prompt: str, status: HTTPStatus) -> None:
@@ -50,7 +51,7 @@ def in_own_words(messages: Iterable[Any]) -> None:
         if not isinstance(parts, list) or len(parts) < 2:
             continue
         prompts = [
-            part for part in parts if isinstance(part, dict) and part.get("type") in _TEXT_TYPES
+            part for part in parts if isinstance(part, dict) and part.get("type") in TEXT_TYPES
         ]
         task = task_of(str(prompts[0].get("text"))) if len(prompts) == 1 else None
         if task is None or task not in profile.prompts:

@@ -50,6 +50,7 @@ def page_config(model: str, family: Family, profile: Profile | None = None) -> d
             "min_tokens": family.min_tokens,
             "budget": family.budget,
             "longest_side": family.longest_side,
+            "rounds_up": family.rounds_up,
             "box_range": family.box_range,
             "reads_pages": family.reads_pages,
             "max_aspect_ratio": MAX_ASPECT_RATIO,

@@ -142,7 +142,7 @@ def crops(page: Image.Image, layout: Layout) -> list[bytes]:
 
 def _without_photos(found: Ink, page: Grey) -> Ink:
     """The lines that are not in photos, and the photos among the pictures."""
-    photos = find_photos(page, found.lines)
+    photos = find_photos(page, found.lines, found.height)
     noise = {id(line) for box in photos for line in inside(box, found.lines)}
     lines = [line for line in found.lines if id(line) not in noise]
     return Ink(lines, [*found.pictures, *photos], found.height)
@@ -153,11 +153,12 @@ def _blocks(
 ) -> list[Block]:
     """The blocks in reading order; pictures of their pieces go into `images`."""
     blocks: list[Block] = []
+    neighbours = pieces.Neighbours(found.lines)
     for region in in_reading_order(found.lines, found.height):
         for part in divide(rows_of(region), found.height):
             groups = [part.rows] if part.columns else _paragraphs(part.rows)
             for rows in groups:
-                read = tuple(_pieces(row, part, page, images) for row in rows)
+                read = tuple(_pieces(row, part, page, neighbours, images) for row in rows)
                 blocks.append(_block(rows, read, found.tall, table=bool(part.columns)))
     return insert_figures(mark_margins(blocks, size, found), found.pictures, size)
 
@@ -176,7 +177,13 @@ def _block(
     return Block("text", box, read, prose=_is_prose(rows, box, height), type_height=tall)
 
 
-def _pieces(row: Row, part: Part, page: Grey | None, images: list[bytes]) -> tuple[Piece, ...]:
+def _pieces(
+    row: Row,
+    part: Part,
+    page: Grey | None,
+    neighbours: pieces.Neighbours,
+    images: list[bytes],
+) -> tuple[Piece, ...]:
     """The pieces of a row from the left."""
     found: list[Piece] = []
     for column, group in groupby(row, key=part.column_of):
@@ -185,11 +192,10 @@ def _pieces(row: Row, part: Part, page: Grey | None, images: list[bytes]) -> tup
             found += [Piece(extent([line]), line.letters, line.text, column) for line in cell]
             continue
         height = _height(cell)
-        words = pieces.cut(cell, height)
-        for number, some in enumerate(words):
-            image, box = pieces.picture(page, cell, words, number, height)
-            images.append(_png(image))
-            found.append(Piece(box, tuple(some), column=column))
+        room = neighbours.room(cell)
+        for piece in pieces.pieces_of(page.shape[1], cell, height):
+            images.append(_png(pieces.picture(page, piece, room)))
+            found.append(Piece(piece.box, piece.words, column=column))
     return tuple(found)
 
 

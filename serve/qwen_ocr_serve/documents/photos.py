@@ -20,6 +20,8 @@ _COVERED = 0.6
 """Part of a cell that has other colours, at least: type covers less."""
 _SIDE = 0.08
 """Part of the page's shorter side that each side of a photo has, at least."""
+_TYPE = 3.0
+"""Heights of type that each side has, at least: on a small part of a page, letters are large."""
 _FILLED = 0.7
 """Part of its box that a photo fills, at least."""
 _PLAIN = 0.4
@@ -31,28 +33,31 @@ _LINES = 3
 _LETTERS = 5
 
 
-def find_photos(page: Grey, lines: Sequence[Line]) -> list[Box]:
+def find_photos(page: Grey, lines: Sequence[Line], type_height: float) -> list[Box]:
     """The boxes of photos on an upright page, whose lines of type are known."""
     height, width = page.shape
     cell = max(4, min(page.shape) // _CELLS)
-    paper = int(np.bincount(page.ravel(), minlength=256).argmax())
-    other = cv2.absdiff(page, np.full_like(page, paper)) > _DIFFERENCE
+    paper = int(cv2.calcHist([page], [0], None, [256], [0, 256]).argmax())
+    difference = cv2.absdiff(page, np.full_like(page, paper))
+    _, other = cv2.threshold(difference, _DIFFERENCE, 255, cv2.THRESH_BINARY)
     size = (max(1, width // cell), max(1, height // cell))
-    covered = cv2.resize(other.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    mask = (covered > _COVERED).astype(np.uint8)
+    covered = cv2.resize(other, size, interpolation=cv2.INTER_AREA)
+    mask = (covered > 255 * _COVERED).astype(np.uint8)
     _, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
     least = _SIDE * min(size)
     across, down = width / size[0], height / size[1]
     photos = []
     for left, top, wide, high, area in stats[1:].tolist():
-        if min(wide, high) < least or area < _FILLED * wide * high:
-            continue
         box = (
             round(left * across),
             round(top * down),
             round((left + wide) * across),
             round((top + high) * down),
         )
+        shortest = min(box[2] - box[0], box[3] - box[1])
+        large = min(wide, high) >= least and shortest >= _TYPE * type_height
+        if not large or area < _FILLED * wide * high:
+            continue
         text = sum(len(line.letters) >= _LETTERS for line in inside(box, lines))
         if text < _LINES and not _is_plain(page[box[1] : box[3], box[0] : box[2]]):
             photos.append(box)

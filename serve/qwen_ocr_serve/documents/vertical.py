@@ -51,7 +51,7 @@ def _in_lines(marks: cv2.typing.MatLike, reach: tuple[int, int]) -> float:
     across, along = (height, width) if reach[0] > 1 else (width, height)
     line = (along >= _LONG * across) & (across >= _SIZE / 2) & (across <= 4 * _SIZE)
     line[0] = False
-    ink = np.bincount(labels.ravel(), weights=marks.ravel(), minlength=len(stats))
+    ink = np.bincount(labels[marks != 0], minlength=len(stats))
     return float(ink[line].sum() / max(ink[1:].sum(), 1))
 
 

@@ -156,6 +156,8 @@ def _enlarged(media: _Media, family: Family) -> _Media:
     # vLLM couples the image with its bytes, from which it tells images apart.
     assert isinstance(media, MediaWithBytes)
     image = media.media
+    if image.height <= family.line_height:  # no need to measure its type
+        return media
     size = family.enlarged(image.size, type_height(image))
     if size == image.size:
         return media

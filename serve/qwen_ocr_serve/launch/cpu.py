@@ -1,11 +1,10 @@
 """How vLLM runs on a machine without GPU: precision, threads, memory, and what a start imports."""
 
-import json
 from collections.abc import Mapping
 
 from qwen_ocr_serve.launch.installation import Installation, LaunchError
 from qwen_ocr_serve.launch.precision import SPIN_COUNT, SPIN_VARIABLE
-from qwen_ocr_serve.settings import BUNDLED_MODEL_PATH, ServeSettings
+from qwen_ocr_serve.settings import ServeSettings
 from qwen_ocr_serve.vllm_patches import ENGINE_THREADS, START_METHOD
 
 # By default, vLLM takes nearly all of a machine's memory on a CPU, or refuses to start.
@@ -22,10 +21,6 @@ _HUGE_PAGES = "glibc.malloc.hugetlb=1"
 # and from the event loop: when 256 pages were sent at once to two cores, the first reached the
 # engine after 0.4 to 0.8 s with as many threads as cores, and after 0.6 to 1.1 s with 8.
 _DECODERS, _MOST_DECODERS = "VLLM_MEDIA_LOADING_THREAD_COUNT", 8
-# Heads beside the bundled model guess the two tokens after the next one, and the engine's next step
-# checks the guesses as well. Most of a step is overhead, so answers come sooner; the text stays the
-# same. vLLM then refuses `min_p` and `logit_bias`; `-- --speculative-config None` turns it off.
-_DRAFT = {"model": str(BUNDLED_MODEL_PATH / "draft"), "num_speculative_tokens": 2}
 # The engine computes in its own process and starts no worker process; and its process is a copy of
 # the server's, see `forked_engine`. Each saves the imports of one process; both together make a
 # start take half the time. Larger models need the worker process, which binds threads to cores.
@@ -35,11 +30,9 @@ _FEW_IMPORTS = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", START_METHOD: "fork"}
 def flags(settings: ServeSettings, installation: Installation) -> dict[str, str]:
     """vLLM's flags with their values; a flag without value has an empty one."""
     size = int(kv_cache_gib(settings, installation) * 2**30)
-    patched = _is_patched(settings, installation)
     return {
         "--kv-cache-memory-bytes": str(size),
         **({"--dtype": "float32"} if computes_in_32_bits(settings, installation) else {}),
-        **({"--speculative-config": json.dumps(_DRAFT)} if patched else {}),
         # Compiling makes a single request 1.2 times as fast, and the first start half a minute
         # longer; `-- --no-enforce-eager` turns it on.
         "--enforce-eager": "",

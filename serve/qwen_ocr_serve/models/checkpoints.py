@@ -85,7 +85,7 @@ CHECKPOINTS = (
     Checkpoint("rednote-hilab/dots.mocr", "dots.ocr", "", "its own", 83.9, _DOTS),
 )
 
-STARTED = frozenset({"qwen2.5-vl", "qwen3-vl", "qwen3.5"})
+STARTED = frozenset({"qwen2-vl", "qwen2.5-vl", "qwen3-vl", "qwen3.5", "dots.ocr", "lightonocr"})
 """Families of which a model with random weights was started, see `tests/server/test_families.py`.
 None was seen running with its own weights, but for the bundled model."""
 

@@ -24,6 +24,8 @@ _PROFILE_OF_TYPE = {
     "lightonocr": "lightonocr-2",
     "lighton_ocr": "lightonocr-2",
 }
+# Where `model_type` is that of other models, too: LightOnOCR's is Mistral 3's.
+_PROFILE_OF_ARCHITECTURE = {"LightOnOCRForConditionalGeneration": "lightonocr-2"}
 _TEXT_ONLY_TYPES = re.compile(r"qwen(2|3|3_5|3_next|4_exp)?(_moe)?(_text)?|qwen3_asr|qwen2_audio")
 # Qwen's own names without pictures: `Qwen3-8B`, `Qwen2.5-72B-Instruct`, `Qwen3-ASR-1.7B`, and the
 # one of 3.8 that has none. From 3.5 on, all others see.
@@ -61,13 +63,20 @@ def profile_for(
         return chosen
     config = config_of(model, directory, download=download)
     _refuse_text_only(model, config)
-    kind = _PROFILE_OF_TYPE.get(model_type(config))
-    by_type = profile_named(kind) if kind else None
+    by_type = _profile_of_architecture(config)
     for told in (model, str(config.get("_name_or_path", ""))):
         by_name = known_profile(told)
         if by_name and (by_type is None or _same_architecture(by_name, by_type)):
             return by_name
     return by_type
+
+
+def _profile_of_architecture(config: dict[str, Any]) -> Profile | None:
+    told = config.get("architectures")
+    architectures = map(str, told) if isinstance(told, list) else ()
+    named = [_PROFILE_OF_TYPE.get(model_type(config))]
+    named += [_PROFILE_OF_ARCHITECTURE.get(name) for name in architectures]
+    return next((profile_named(name) for name in named if name), None)
 
 
 def _same_architecture(first: Profile, second: Profile) -> bool:

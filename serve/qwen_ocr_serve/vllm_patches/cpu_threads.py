@@ -13,8 +13,8 @@ import torch
 from vllm.v1.worker.cpu_model_runner import CPUModelRunner
 
 LARGE_STEP = 24
-"""Tokens: of eight requests that are being answered, each with two that were guessed; or of a
-prompt, which an image makes hundreds of tokens long."""
+"""Tokens: of requests that are being answered, one each; or of a prompt, which an image makes
+hundreds of tokens long."""
 
 
 def apply(threads: int) -> None:

@@ -23,13 +23,11 @@ from qwen_ocr_serve.vllm_patches.parent_process import end_with_parent
 
 def apply(threads: int) -> None:
     """Let vLLM fork, and the copy compute in so many threads."""
-    # The engine needs these, and importing them takes seconds. A model that is registered by its
-    # name is imported in one more process, which finds out what it can do, unless vLLM has kept
-    # that from an earlier start.
-    from vllm.model_executor.models.medusa import Medusa
+    # The engine needs it, and importing it takes seconds. A model that is registered by its name is
+    # imported in one more process, which finds out what it can do, unless vLLM has kept that from
+    # an earlier start.
     from vllm.model_executor.models.qwen3_vl import Qwen3VLForConditionalGeneration
 
-    ModelRegistry.register_model("MedusaModel", Medusa)
     ModelRegistry.register_model(
         Qwen3VLForConditionalGeneration.__name__, Qwen3VLForConditionalGeneration
     )

@@ -39,8 +39,7 @@ def prepare() -> None:
 def _patch_cpu() -> None:
     left_out = os.environ.get(WITHOUT, "").split(",")
     if "cpu_kernels" not in left_out:
-        import qwen_ocr_serve.vllm_patches.cpu_kernels
-    import qwen_ocr_serve.vllm_patches.cpu_speculation  # noqa: F401  # importing it is all it needs
+        import qwen_ocr_serve.vllm_patches.cpu_kernels  # noqa: F401  # importing it is all it needs
 
     told = os.environ.get(ENGINE_THREADS)
     if told is None:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from qwen_ocr.boxes import Spot, pixels_of, read_box, read_spots, spot_schema, to_pixels
+from qwen_ocr.families import family_of
 from qwen_ocr.loose_json import read_json
 
 ONE = '{"bbox_2d": [10, 20, 300, 40], "text_content": "Total 5"}'
@@ -80,20 +81,112 @@ def test_a_page_without_text() -> None:
     assert read_spots("```json\n[]\n```") == []
 
 
-# Quoted in several public repositories as Qwen2.5-VL's own example of boxes, which are in pixels.
-PUBLISHED = """```json
+# QwenLM/Qwen3-VL, cookbooks/ocr.ipynb of January 2025: Qwen2.5-VL's answers about two receipts, to
+# the prompt of `Task.SPOT`. The first is whole, of the second some of its 39 lines.
+QWEN2_5_VL = (
+    """```json
 [
-    {"bbox_2d": [341, 258, 397, 360], "label": "motorcyclist", "sub_label": "not wearing helmet"},
-    {"bbox_2d": [212, 332, 274, 448], "label": "motorcyclist", "sub_label": "wearing helmet"}
+    {"bbox_2d": [109, 175, 556, 240], "text_content": "AuntieAnne's"},
+    {"bbox_2d": [48, 430, 252, 451], "text_content": "CINNAMON SUGAR"},
+    {"bbox_2d": [48, 462, 65, 484], "text_content": "1"},
+    {"bbox_2d": [100, 462, 115, 484], "text_content": "x"},
+    {"bbox_2d": [131, 462, 198, 484], "text_content": "17,000"},
+    {"bbox_2d": [461, 462, 534, 489], "text_content": "17,000"},
+    {"bbox_2d": [21, 511, 143, 532], "text_content": "SUB TOTAL"},
+    {"bbox_2d": [461, 515, 534, 539], "text_content": "17,000"},
+    {"bbox_2d": [21, 580, 177, 601], "text_content": "GRAND TOTAL"},
+    {"bbox_2d": [461, 585, 534, 610], "text_content": "17,000"},
+    {"bbox_2d": [21, 629, 134, 650], "text_content": "CASH IDR"},
+    {"bbox_2d": [461, 634, 534, 659], "text_content": "20,000"},
+    {"bbox_2d": [21, 677, 170, 698], "text_content": "CHANGE DUE"},
+    {"bbox_2d": [472, 682, 530, 705], "text_content": "3,000"},
+]
+```""",
+    """```json
+[
+    {
+        "bbox_2d": [125, 169, 754, 208], "text_content": "UNIHAKKA INTERNATIONAL SDN BHD",
+    },
+    {
+        "bbox_2d": [231, 324, 638, 358], "text_content": "Tampoi,81200 Johor Bahru,Johor",
+    },
+    {
+        "bbox_2d": [92, 398, 473, 426], "text_content": "Invoice #: OR18060102160261",
+    },
+    {
+        "bbox_2d": [526, 758, 767, 782], "text_content": "GST @0%: RM0.00",
+    },
+    {
+        "bbox_2d": [532, 836, 767, 860], "text_content": "Nett Total: RM8.75",
+    },
+]
+```""",
+)
+# The same, cookbooks/omni_recognition.ipynb of 2025: a part of Qwen3-VL-235B-A22B's answer about
+# people in a picture. One object is opened twice.
+QWEN3_VL = """```json
+[
+	{
+		"bbox_2d": [431, 84, 565, 401],
+		"names": {
+			"zh": "甘露寺蜜璃",
+			"en": "Mitsuri Kanroji"
+		}
+	},
+	{
+	{"bbox_2d": [649, 116, 794, 643],
+		"names": {
+			"zh": "伊黑小芭内",
+			"en": "Obanai Iguro"
+		}
+	},
+	{
+		"bbox_2d": [590, 444, 999, 999],
+		"names": {
+			"zh": "宇髓天元",
+			"en": "Tengen Uzui"
+		}
+	}
 ]
 ```"""
 
 
-def test_published_boxes_of_qwen25_vl() -> None:
-    assert read_spots(PUBLISHED) == [
-        Spot("motorcyclist", (341, 258, 397, 360)),
-        Spot("motorcyclist", (212, 332, 274, 448)),
+def test_published_answers_of_qwen25_vl() -> None:
+    first, second = map(read_spots, QWEN2_5_VL)
+    assert len(first) == 14
+    assert first[0] == Spot("AuntieAnne's", (109, 175, 556, 240))
+    assert first[-1] == Spot("3,000", (472, 682, 530, 705))
+    assert [spot.text[:7] for spot in second] == [
+        "UNIHAKK",
+        "Tampoi,",
+        "Invoice",
+        "GST @0%",
+        "Nett To",
     ]
+
+
+def test_published_boxes_of_qwen25_vl_are_pixels_of_what_it_saw() -> None:
+    # A receipt of 576 x 864 pixels; the notebook prints what the model saw: 588 x 868.
+    family = family_of("Qwen/Qwen2.5-VL-72B-Instruct")
+    assert family.resized((576, 864)) == (588, 868)
+    *_, last = to_pixels(read_spots(QWEN2_5_VL[0]), (576, 864), (588, 868))
+    assert last.box == (462, 679, 519, 702)
+
+
+def test_published_boxes_of_qwen3_vl() -> None:
+    found = read_json(QWEN3_VL)
+    assert [item["names"]["en"] for item in found] == [
+        "Mitsuri Kanroji",
+        "Obanai Iguro",
+        "Tengen Uzui",
+    ]
+    boxes = [read_box(item["bbox_2d"]) for item in found]
+    assert boxes == [(431, 84, 565, 401), (649, 116, 794, 643), (590, 444, 999, 999)]
+
+
+@pytest.mark.parametrize("text", ['[{{"a": 1}}, {"a": 2}]', '[{"a": 1}}, {"a": 2},]'])
+def test_objects_that_are_opened_or_closed_twice(text: str) -> None:
+    assert read_json(text) == [{"a": 1}, {"a": 2}]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """What is found on pages drawn for it."""
 
 import io
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -110,13 +112,36 @@ def test_a_panel_and_paper_in_the_shade_are_no_photos() -> None:
     sheet = Sheet()
     ImageDraw.Draw(sheet.image).rectangle((100, 100, 1100, 600), fill=200)
     sheet.paragraph(180, rows=8)
-    assert find_photos(np.asarray(sheet.image), []) == []
+    assert find_photos(np.asarray(sheet.image), [], 26) == []
     shade = Image.linear_gradient("L").rotate(90).resize((1240, 1754)).point(lambda v: 255 - v // 3)
     page = Sheet()
     page.paragraph(200, rows=30)
     shaded = np.minimum(np.asarray(shade), np.asarray(page.image))
     kinds = [block.kind for block in analyse(Image.fromarray(shaded), 150).layout.blocks]
     assert set(kinds) == {"text"}
+
+
+BLOCKS = Path(__file__).parents[2] / "evaluation"
+TRUTH = [json.loads(row) for row in (BLOCKS / "truth.jsonl").read_text("utf-8").splitlines()]
+
+
+@pytest.mark.parametrize("truth", TRUTH[::7], ids=lambda truth: truth["file"])
+@pytest.mark.parametrize("scale", [1, 4])
+def test_a_part_of_a_page_has_all_its_lines(truth: dict[str, str], scale: int) -> None:
+    # Of a few lines that fill the picture, letters are as large as pictures on a whole page.
+    image = Image.open(BLOCKS / truth["file"]).convert("L")
+    large = image.resize((image.width * scale, image.height * scale), Image.Resampling.LANCZOS)
+    layout = analyse(large, 150).layout
+    assert sum(len(block.rows) for block in layout.blocks) == len(truth["text"].splitlines())
+    assert "image" not in {block.kind for block in layout.blocks}
+    assert layout.turned == 0
+
+
+@pytest.mark.parametrize("scale", [2, 3, 5])
+def test_a_line_that_looks_like_itself_upside_down_is_left_as_it_is(scale: int) -> None:
+    image = Image.open(BLOCKS / "line-19.png").convert("L")
+    large = image.resize((image.width * scale, image.height * scale), Image.Resampling.LANCZOS)
+    assert analyse(large, 150).layout.turned == 0
 
 
 def test_large_type_on_a_label_is_text() -> None:

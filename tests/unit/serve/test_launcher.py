@@ -110,14 +110,13 @@ def test_a_model_from_the_hub_keeps_its_id_and_the_network() -> None:
 def test_cpu_flags_stay_off_gpus() -> None:
     gpu, cpu = planned(ServeSettings(), GPU), planned(ServeSettings(), CPU)
     only_cpu = set(flags(cpu)) - set(flags(gpu))
-    assert only_cpu == {"--enforce-eager", "--kv-cache-memory-bytes", "--speculative-config"}
+    assert only_cpu == {"--enforce-eager", "--kv-cache-memory-bytes"}
     method = "VLLM_WORKER_MULTIPROC_METHOD"
     bundled = {"VLLM_ENABLE_V1_MULTIPROCESSING", "OMP_NUM_THREADS", ENGINE_THREADS, method}
     tunables, decoders = "GLIBC_TUNABLES", "VLLM_MEDIA_LOADING_THREAD_COUNT"
     assert set(cpu.env) - set(gpu.env) == {"PYTHONPATH", tunables, decoders, *bundled}
     larger = planned(ServeSettings(model="Qwen/Qwen3-VL-2B-Instruct"), CPU)
     assert not bundled & set(larger.env)
-    assert "--speculative-config" not in flags(larger)
     assert larger.env[tunables] == "glibc.malloc.hugetlb=1"
     assert not {tunables, decoders} & set(
         planned(ServeSettings(), CPU, {tunables: "", decoders: "3"}).env

@@ -38,6 +38,16 @@ def test_every_checkpoint_is_found_by_its_name(row: object) -> None:
         ("ocr", {"model_type": "qwen2_5_vl"}, "qwen2.5-vl"),
         ("ocr", {"model_type": "qwen3_5", "vision_config": {}}, "qwen3.5"),
         ("ocr", {"model_type": "dots_ocr"}, "dots.ocr"),
+        (
+            "ocr",
+            {"model_type": "mistral3", "architectures": ["LightOnOCRForConditionalGeneration"]},
+            "lightonocr-2",
+        ),
+        (
+            "ocr",
+            {"model_type": "mistral3", "architectures": ["Mistral3ForConditionalGeneration"]},
+            None,
+        ),
         ("chandra-ocr-2", {"model_type": "qwen3_5", "vision_config": {}}, "chandra-2"),
         ("olmOCR-2-7B-1025-FP8", {"model_type": "qwen2_5_vl"}, "olmocr-2"),
         # The name is wrong about the architecture.

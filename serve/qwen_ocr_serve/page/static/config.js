@@ -6,6 +6,7 @@
  * @property {number} min_tokens Smaller pictures are enlarged to this by the model's processor.
  * @property {number} budget Visual tokens that a picture may cost.
  * @property {number | null} longest_side Pixels of a picture's longer side; null for any.
+ * @property {boolean} rounds_up Whether sides are rounded up to multiples of the factor.
  * @property {number | null} box_range What a box edge counts to; null when it counts pixels of the
  *   picture as the model saw it.
  * @property {boolean} reads_pages Whether a picture shrunk to the budget is still legible to it.

@@ -12,10 +12,11 @@
  * @param {Size} size
  * @returns {Size}
  */
-export function fit({ factor, min_tokens: least, budget, longest_side: side }, [width, height]) {
+export function fit(family, [width, height]) {
+  const { factor, min_tokens: least, budget, longest_side: side } = family;
   const tokens = Math.max(least, budget);
   const longest = side ?? Math.max(width, height);
-  const fits = roundHalfEven(width / factor) * roundHalfEven(height / factor) <= tokens;
+  const fits = squares(family, width) * squares(family, height) <= tokens;
   if (fits && Math.max(width, height) <= longest) return [width, height];
   const byTokens = Math.sqrt((width * height) / (tokens * factor ** 2));
   const shrink = factor * Math.max(byTokens, Math.max(width, height) / longest);
@@ -32,15 +33,26 @@ export function fit({ factor, min_tokens: least, budget, longest_side: side }, [
  * @param {Size} size
  * @returns {Size}
  */
-export function resized({ factor, min_tokens: least }, [width, height]) {
-  let columns = roundHalfEven(width / factor);
-  let rows = roundHalfEven(height / factor);
+export function resized(family, [width, height]) {
+  const { factor, min_tokens: least } = family;
+  let columns = squares(family, width);
+  let rows = squares(family, height);
   if (columns * rows < least) {
     const grow = Math.sqrt((least * factor ** 2) / (height * width));
     columns = Math.ceil((width * grow) / factor);
     rows = Math.ceil((height * grow) / factor);
   }
   return [columns * factor, rows * factor];
+}
+
+/**
+ * How many squares of `factor` pixels a side becomes.
+ *
+ * @param {Family} family
+ * @param {number} side In pixels.
+ */
+function squares({ factor, rounds_up: up }, side) {
+  return up ? Math.ceil(side / factor) : roundHalfEven(side / factor);
 }
 
 /** Python's `round`. @param {number} value */

@@ -1,5 +1,6 @@
 /** The key, which is kept until this tab is closed and never written into the page. */
 
+import { answerOf } from "./dialogs.js";
 import { PageError } from "./errors.js";
 
 const NAME = "qwen-ocr-key";
@@ -43,28 +44,19 @@ export function askForKey(dialog, refused) {
  * @param {boolean} refused
  * @returns {Promise<boolean>}
  */
-function ask(dialog, refused) {
+async function ask(dialog, refused) {
   const input = /** @type {HTMLInputElement} */ (dialog.querySelector("input"));
   const warning = /** @type {HTMLElement} */ (dialog.querySelector("[data-role=refused]"));
   const forget = /** @type {HTMLElement} */ (dialog.querySelector("[value=forget]"));
   warning.hidden = !refused;
   forget.hidden = storedKey() === null;
   input.value = "";
-  dialog.returnValue = "";
-  dialog.showModal();
-  return new Promise((resolve) => {
-    dialog.addEventListener(
-      "close",
-      () => {
-        const given = dialog.returnValue === "use" && input.value.trim() !== "";
-        if (given) store(input.value.trim());
-        if (dialog.returnValue === "forget") store(null);
-        input.value = "";
-        resolve(given);
-      },
-      { once: true },
-    );
-  });
+  const answer = await answerOf(dialog);
+  const given = answer === "use" && input.value.trim() !== "";
+  if (given) store(input.value.trim());
+  if (answer === "forget") store(null);
+  input.value = "";
+  return given;
 }
 
 /**

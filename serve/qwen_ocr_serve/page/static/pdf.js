@@ -1,5 +1,6 @@
 /** A PDF's pages as pictures, made by pdf.js in this browser: the file itself is sent nowhere. */
 
+import { askForPassword } from "./dialogs.js";
 import { PageError } from "./errors.js";
 
 /** @typedef {typeof import("./vendor/pdfjs/pdf.min.mjs")} Library */
@@ -18,6 +19,8 @@ let loading = null;
 let worker = null;
 /** @type {Map<Blob, import("./vendor/pdfjs/pdf.min.mjs").LoadingTask>} The one used last is last. */
 const open = new Map();
+/** @type {WeakMap<Blob, string>} Those that were given, for when a document is opened again. */
+const passwords = new WeakMap();
 /** Pages are drawn one after the other. */
 let turn = Promise.resolve();
 
@@ -92,6 +95,7 @@ async function documentOf(file) {
   if (!task) {
     task = library.getDocument({
       range: rangesOf(file, library),
+      password: passwords.get(file),
       worker,
       disableAutoFetch: true,
       disableStream: true,
@@ -100,6 +104,7 @@ async function documentOf(file) {
       wasmUrl: `${FOLDER}/wasm/`,
       verbosity: SILENT,
     });
+    task.onPassword = passwordOf(file, library);
   }
   open.delete(file);
   open.set(file, task);
@@ -115,6 +120,23 @@ async function documentOf(file) {
     const locked = error instanceof Error && error.name === "PasswordException";
     throw new PageError(locked ? "pdfLocked" : "pdfBroken", { detail: messageOf(error) });
   }
+}
+
+/**
+ * What gives pdf.js the password of a file, or an error if nobody knows it, which makes it give up.
+ *
+ * @param {Blob} file
+ * @param {Library} library
+ */
+function passwordOf(file, { PasswordResponses }) {
+  /** @param {(password: string | Error) => void} use @param {number} reason */
+  return async (use, reason) => {
+    const name = file instanceof File ? file.name : "PDF";
+    const refused = reason === PasswordResponses.INCORRECT_PASSWORD;
+    const password = await askForPassword(name, refused);
+    if (password !== null) passwords.set(file, password);
+    use(password ?? new Error("no password was given"));
+  };
 }
 
 /**

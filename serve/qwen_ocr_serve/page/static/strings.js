@@ -146,6 +146,15 @@ export const strings = {
   keyForget: { en: "Forget it", zh: "清除" },
   cancel: { en: "Cancel", zh: "取消" },
 
+  passwordTitle: { en: "{name} has a password", zh: "{name} 设有密码" },
+  passwordLabel: { en: "Password", zh: "密码" },
+  passwordHint: {
+    en: "It is sent nowhere, and forgotten when this tab is closed or loaded again.",
+    zh: "密码不会发送到任何地方，关闭或刷新此标签页后即被清除。",
+  },
+  passwordRefused: { en: "That password does not open it.", zh: "密码不正确。" },
+  passwordOpen: { en: "Open", zh: "打开" },
+
   requestId: { en: "Request id", zh: "请求编号" },
   keyNeeded: { en: "The server asks for a key", zh: "服务器需要密钥" },
   refused: { en: "The server refused this", zh: "服务器拒绝了请求" },
@@ -194,8 +203,8 @@ export const strings = {
     zh: "无法打开 PDF 文件 {name}，它可能已损坏",
   },
   pdfLocked: {
-    en: "{name} has a password; save a copy without one, then add that",
-    zh: "{name} 设有密码，请另存一份不带密码的副本再添加",
+    en: "{name} was not opened: it has a password. Add it again and give the password.",
+    zh: "未打开 {name}：该文件设有密码。请重新添加并输入密码。",
   },
   pdfPage: { en: "Page {page} of the PDF cannot be shown", zh: "无法显示 PDF 的第 {page} 页" },
   pageFailed: { en: "This page could not be read", zh: "无法识别此页" },

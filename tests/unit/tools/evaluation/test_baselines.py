@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from qwen_ocr.errors import ImageError, OCRError
+from qwen_ocr.errors import ConfigurationError, ImageError, OCRError
 from qwen_ocr_tools.evaluation.baselines import baseline, in_reading_order
 from qwen_ocr_tools.evaluation.dataset import Sample
 from qwen_ocr_tools.evaluation.text import fold
@@ -30,8 +30,14 @@ def test_tesseract() -> None:
 
 @available("tesseract")
 def test_tesseract_fails_with_its_own_words() -> None:
-    with pytest.raises(OCRError, match="klingon"):
-        baseline("tesseract:languages=klingon").read(PARAGRAPH, "text")
+    with pytest.raises(OCRError, match="between 0-13"):
+        baseline("tesseract:psm=99").read(PARAGRAPH, "text")
+
+
+@available("tesseract")
+def test_a_language_that_tesseract_does_not_know() -> None:
+    with pytest.raises(ConfigurationError, match="install tesseract-ocr-tlh-latn tesseract-ocr-xx"):
+        baseline("tesseract:languages=eng+xx+tlh_latn")
 
 
 @available("tesseract")

@@ -40,11 +40,14 @@ export interface PDFDocument {
 export interface LoadingTask {
   promise: Promise<PDFDocument>;
   destroy(): Promise<void>;
-  onPassword: ((update: (password: string) => void, reason: number) => void) | null;
+  onPassword: ((update: (password: string | Error) => void, reason: number) => void) | null;
 }
+
+export const PasswordResponses: { NEED_PASSWORD: number; INCORRECT_PASSWORD: number };
 
 export function getDocument(options: {
   range: PDFDataRangeTransport;
+  password?: string;
   worker: PDFWorker;
   disableAutoFetch: boolean;
   disableStream: boolean;
