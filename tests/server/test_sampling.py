@@ -60,3 +60,16 @@ def test_answers_drawn_at_random_are_of_the_page_as_well(sdk: openai.OpenAI) -> 
         assert character_errors(PAGES[page], text).value < 0.2, (page.name, kind, text)
     alone = read(sdk, calls[2][0], temperature=0.5, top_k=5)  # no other request in its steps
     assert character_errors(PAGES[calls[2][0]], alone).value < 0.2, alone
+
+
+def test_a_prompt_of_several_steps_may_have_a_seed(sdk: openai.OpenAI) -> None:
+    # A step takes 2,048 tokens. vLLM alone ends the whole server here.
+    answer = sdk.chat.completions.create(
+        model="mini",
+        messages=[{"role": "user", "content": "ä" * 4000}],
+        temperature=0.5,
+        seed=7,
+        max_tokens=16,
+    )
+    assert answer.usage is not None
+    assert answer.usage.prompt_tokens > 4000

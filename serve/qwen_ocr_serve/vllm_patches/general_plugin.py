@@ -40,7 +40,9 @@ def _patch_cpu() -> None:
     left_out = os.environ.get(WITHOUT, "").split(",")
     if "cpu_kernels" not in left_out:
         import qwen_ocr_serve.vllm_patches.cpu_kernels  # noqa: F401  # importing it is all it needs
+    from qwen_ocr_serve.vllm_patches import cpu_seeds
 
+    cpu_seeds.apply()
     told = os.environ.get(ENGINE_THREADS)
     if told is None:
         return
