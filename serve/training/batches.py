@@ -13,8 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from qwen_ocr.type_size import type_height
-from training.charset import CHARSET, TOKENIZER, special_id
-from training.fonts import FontPicker
+from training.charset import CHARSET, CHINESE, TOKENIZER, special_id
 from training.pieces import PiecePool
 from training.render import finish, render
 from training.samples import (
@@ -28,6 +27,7 @@ from training.samples import (
     reading_path,
     token_labels,
 )
+from training.scripts import Script
 from training.text import TextSource
 
 IGNORED = -100
@@ -49,8 +49,11 @@ PROMPTS = (
     "",
 )
 
-CHARACTER_CLASS = {character: number for number, character in enumerate(CHARSET)}
 NOTHING = len(CHARSET)  # what a visual token without text shows
+FIRST_CHINESE = NOTHING + 1
+CHARACTER_CLASS = {character: number for number, character in enumerate(CHARSET)} | {
+    character: FIRST_CHINESE + number for number, character in enumerate(CHINESE)
+}
 IMAGE_PAD = special_id("<|image_pad|>")
 IM_END = special_id("<|im_end|>")
 NEWLINE = TOKENIZER.encode("\n").ids[0]
@@ -66,10 +69,10 @@ class Batch:
     images: (n, height, width), -1…1. prefix: prompt ids, -1 for the image. answer: (n, length) ids.
     labels: (n, length + 1) next ids, `IGNORED` past the end. first, last: (n, length + 1) the
     visual tokens that hold the first and the last character of each next token, `IGNORED` where
-    there is none. characters: (n, rows × columns, SUBCOLUMNS) numbers in `CHARSET`, `NOTHING` where
-    no text is. shown_line, read_line: (n, rows × columns) and (n, length + 1) the number of the
-    line that a visual token shows, or that the next character stands in, from 0. lengths:
-    characters of each answer, without its end.
+    there is none. characters: (n, rows × columns, SUBCOLUMNS) numbers of `CHARACTER_CLASS`,
+    `NOTHING` where no text is. shown_line, read_line: (n, rows × columns) and (n, length + 1) the
+    number of the line that a visual token shows, or that the next character stands in, from 0.
+    lengths: characters of each answer, without its end.
     """
 
     images: Tensor
@@ -126,7 +129,7 @@ def _count(work: float, width: int, height: int) -> int:
 
 def random_batch(
     rng: random.Random,
-    fonts: FontPicker,
+    script: Script,
     *,
     strength: float = 1.0,
     most_tokens: int = MOST_TOKENS,
@@ -144,7 +147,7 @@ def random_batch(
     samples = [
         render(
             rng,
-            fonts,
+            script,
             columns * TOKEN,
             rows * TOKEN,
             min(max(sizes[0], size * rng.uniform(0.85, 1.18)), largest),

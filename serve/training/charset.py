@@ -14,6 +14,17 @@ SYMBOLS = "€£¥©°–—‘’“”•"
 CHARSET = (
     string.printable[:95] + ACCENTED + SYMBOLS
 )  # 95: printable ASCII without control characters
+"""Latin letters, digits and signs."""
+
+HANZI_CODES = range(0xB0A1, 0xD7FA)
+"""GB 2312's first level in its 8-bit form: 3,755 characters, ordered by sound."""
+HANZI = "".join(
+    code.to_bytes(2, "big").decode("gb2312")
+    for code in HANZI_CODES
+    if code & 0xFF >= 0xA1 and code & 0xFF != 0xFF
+)
+CHINESE = HANZI + "，。、；：？！（）《》【】…％"
+"""Chinese characters, and the signs between them that `CHARSET` lacks."""
 
 LONGEST = 5  # characters of a token
 UNIT = r" ?[^\s]{1,40}|\s"  # a word with the space before it; no token goes over its end
@@ -35,11 +46,13 @@ def build_tokenizer() -> Tokenizer:
 
     A reader can tell the next token from the next few characters alone, which it could not if, as
     in byte-pair encoding, the cut depended on the whole word. Tokens are the 256 bytes, so that any
-    text can be encoded, the characters of `CHARSET`, and the strings that `tokens.py` chose.
+    text can be encoded, the characters of `CHARSET` and of `CHINESE`, and the strings that
+    `tokens.py` chose.
     """
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocab = {symbol: index for index, symbol in enumerate(alphabet)}
-    for text in [*ACCENTED, *SYMBOLS, *json.loads(TOKENS_FILE.read_text(encoding="utf-8"))]:
+    strings = json.loads(TOKENS_FILE.read_text(encoding="utf-8"))
+    for text in [*ACCENTED, *SYMBOLS, *strings, *CHINESE]:
         vocab.setdefault(as_symbols(text), len(vocab))
     tokenizer = Tokenizer(
         # The unknown token is never needed: every byte is a token.

@@ -1,30 +1,21 @@
-"""The Chinese characters of everyday print, and lines of them."""
+"""Simplified Chinese: its font families, and random text in it, with Latin letters and digits."""
 
 from __future__ import annotations
 
+import itertools
 import random
+from functools import cache
+from pathlib import Path
 
-import numpy as np
-from PIL import Image, ImageDraw
-
+from training.charset import CHINESE, HANZI
 from training.fonts import FontPicker
-from training.render import cached_font, finish
-from training.samples import TOKEN, Line, Sample
-
-FIRST, LAST = 0xB0A1, 0xD7F9
-"""Codes of GB 2312's first level in its 8-bit form: 3,755 characters, ordered by sound."""
-CHARACTERS = "".join(
-    bytes((row, cell)).decode("gb2312")
-    for row in range(FIRST >> 8, (LAST >> 8) + 1)
-    for cell in range(0xA1, 0xFF)
-    if (row << 8) + cell <= LAST
-)
-PUNCTUATION = "，。、；：？！“”‘’（）《》—…"
+from training.text import TextSource
 
 TRAINING_FAMILIES = (
-    "Noto Sans CJK SC", "Noto Serif CJK SC", "WenQuanYi Zen Hei", "AR PL SungtiL GB",
-    "TW-Sung", "TW-Kai", "LXGW WenKai",
+    "Noto Sans CJK SC", "Noto Serif CJK SC", "WenQuanYi Zen Hei", "TW-Sung", "TW-Kai",
+    "LXGW WenKai",
 )  # fmt: skip
+VALIDATION_FAMILIES = ("AR PL SungtiL GB",)
 HELD_OUT_FAMILIES = ("WenQuanYi Micro Hei", "AR PL UKai CN")
 """None has its outlines from a family that is trained on (AR PL UMing has SungtiL's)."""
 DEBIAN_PACKAGES = (
@@ -32,46 +23,105 @@ DEBIAN_PACKAGES = (
     "fonts-arphic-gbsn00lp", "fonts-arphic-ukai", "fonts-cns11643-sung", "fonts-cns11643-kai",
     "fonts-lxgw-wenkai",
 )  # fmt: skip
-SIZES = (18.0, 40.0)
-"""Pixels of type: a character is as wide as its type is high, so it covers one to three tokens."""
+
+DICTIONARY = Path("/usr/lib/python3/dist-packages/jieba/dict.txt")
+"""Words and how often they occur, of Debian's python3-jieba."""
+FLATTENED = 0.4
+"""Exponent of a word's frequency: common words are common, and rare ones come."""
+ANY_CHARACTER = 0.5
+"""Part of the words that are characters each as likely as the others: nothing can be guessed, and
+seldom ones are learnt."""
+STOPS = "，" * 9 + "。" * 7 + "、、；：？！…"
+BRACKETS = ("“”", "“”", "（）", "（）", "《》", "‘’", "【】", "()")
+UNITS = (
+    "元",
+    "%",
+    "％",
+    "年",
+    "月",
+    "日",
+    "岁",
+    "人",
+    "个",
+    "公里",
+    "千克",
+    "万元",
+    "页",
+    "号",
+    "点",
+)
 
 
 def font_picker(families: tuple[str, ...]) -> FontPicker:
     """Faces of Chinese families."""
-    return FontPicker(families, CHARACTERS + PUNCTUATION, DEBIAN_PACKAGES)
+    return FontPicker(families, CHINESE, DEBIAN_PACKAGES)
 
 
-def random_text(rng: random.Random, length: int) -> str:
-    """Characters each as likely as the others, with some punctuation: nothing can be guessed."""
-    return "".join(
-        rng.choice(PUNCTUATION) if rng.random() < 0.08 else rng.choice(CHARACTERS)
-        for _ in range(length)
-    )
+@cache
+def _dictionary() -> tuple[list[str], list[float]]:
+    """Words whose characters are known, and running sums of their weights."""
+    known = set(HANZI)
+    words, weights = [], []
+    for line in DICTIONARY.read_text(encoding="utf-8").splitlines():
+        word, count, _ = line.split(" ")
+        if known.issuperset(word):
+            words.append(word)
+            weights.append(float(count) ** FLATTENED)
+    return words, list(itertools.accumulate(weights))
 
 
-def draw_lines(
-    rng: random.Random, fonts: FontPicker, rows: int, columns: int, *, strength: float
-) -> Sample:
-    """Lines of characters that fill an image of `rows` × `columns` visual tokens."""
-    width, height = columns * TOKEN, rows * TOKEN
-    size = min(rng.uniform(*SIZES), height * 0.75)
-    face = fonts.pick(rng, "")
-    font = cached_font(face, round(size * 2) / 2)
-    paper, ink = rng.randint(200, 255), rng.randint(0, 90)
-    if rng.random() < 0.2:
-        paper, ink = 255 - paper, 255 - ink
-    canvas = Image.new("L", (width, height), paper)
-    draw = ImageDraw.Draw(canvas)
-    margin = rng.uniform(0.1, 0.6) * size
-    baseline = margin + 0.88 * size
-    pitch = rng.uniform(1.15, 1.7) * size
-    lines: list[Line] = []
-    while baseline + 0.15 * size <= height:
-        count = max(1, int((width - 2 * margin) / font.font.getlength("国")))
-        text = "".join(c for c in random_text(rng, count) if face.can_draw(c))
-        y = round(baseline)
-        draw.text((margin, y), text, font=font.font, fill=ink, anchor="ls")
-        middle = np.full(len(text) + 1, y - 0.38 * size)
-        lines.append(Line(text, margin + font.edges(text), middle, size))
-        baseline += pitch
-    return finish(rng, canvas, lines, width, height, size, strength)
+class ChineseSource(TextSource):
+    """Draws Chinese text, whose words stand together."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.spaced = rng.random() < 0.5  # paper between Chinese and Latin characters
+        super().__init__(rng)
+        self.odd = rng.choice((0.0, 0.04, 0.1, 0.25))
+
+    def word(self) -> str:
+        """A word of the dictionary, or characters at random."""
+        if self.rng.random() < ANY_CHARACTER:
+            return "".join(self.rng.choices(HANZI, k=self.rng.randint(1, 4)))
+        words, sums = _dictionary()
+        return self.rng.choices(words, cum_weights=sums)[0]
+
+    def join(self, tokens: list[str]) -> str:
+        """The words as a text."""
+        return " ".join("".join(tokens).split())
+
+    def _new_token(self) -> str:
+        rng = self.rng
+        if rng.random() < self.odd:
+            kind = rng.random()
+            if kind < 0.35:
+                piece = self.number()
+            elif kind < 0.5:
+                piece = str(rng.randrange(10 ** rng.randint(1, 4))) + rng.choice(UNITS)
+            elif kind < 0.65:
+                piece = self.code()
+            elif kind < 0.7:
+                piece = self.address()
+            else:
+                piece = super().word()
+            return f" {piece} " if self.spaced else piece
+        piece = self.word()
+        if rng.random() < 0.2:
+            piece += rng.choice(STOPS)
+        elif rng.random() < 0.06:
+            brackets = rng.choice(BRACKETS)
+            piece = brackets[0] + piece + brackets[1]
+        return piece
+
+    def label(self) -> str:
+        """The left part of a form's or a receipt's row."""
+        words = "".join(self.word() for _ in range(self.rng.randint(1, 3)))
+        return words + self.rng.choice(("", "", "：", "：", ":"))
+
+    def value(self) -> str:
+        """The right part of a form's or a receipt's row."""
+        kind = self.rng.random()
+        if kind < 0.4:
+            return super().value()
+        if kind < 0.6:
+            return str(self.rng.randrange(10 ** self.rng.randint(1, 5))) + self.rng.choice(UNITS)
+        return "".join(self.word() for _ in range(self.rng.randint(1, 4)))

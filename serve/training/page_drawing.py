@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from training.fonts import Face, FontPicker
+from training.fonts import Face
 from training.render import Font, cached_font, degrade
 from training.samples import Line, transform
+from training.scripts import Script
 from training.text import TextSource
 
 WIDTHS = (500, 1600)
@@ -27,6 +28,7 @@ MARKS = "•–-*—"
 class _Block:
     """Lines of one kind in one face, whose place and size it says."""
 
+    script: Script
     source: TextSource
     face: Face
     font: Font
@@ -48,7 +50,7 @@ def _words(block: _Block, room: float) -> list[str]:
     misfits = 0
     while misfits < 3:
         token = block.source.token()
-        if block.width(" ".join([*words, token])) <= room:
+        if block.width(block.source.join([*words, token])) <= room:
             words.append(token)
         else:
             misfits += 1
@@ -59,13 +61,13 @@ def _prose(rng: random.Random, block: _Block) -> Parts:
     """A line of running text, to the right edge or ending before it."""
     room = block.right - block.left
     words = _words(block, room * rng.choice((1, 1, 1, 1, 1, rng.uniform(0.1, 1))))
-    return [(block.left, " ".join(words))]
+    return [(block.left, block.source.join(words))]
 
 
 def _justified(rng: random.Random, block: _Block) -> Parts:
     """A line whose words are spread from edge to edge."""
     room = block.right - block.left
-    words = _words(block, room)
+    words = block.source.join(_words(block, room)).split(" ")
     widths = [block.width(word) for word in words]
     if len(words) < 2 or sum(widths) < 0.6 * room:
         return _prose(rng, block)
@@ -81,7 +83,8 @@ def _middle(rng: random.Random, block: _Block) -> Parts:
     if kind < 0.3:
         text = rng.choice((str(rng.randrange(400)), f"– {rng.randrange(99)} –", source.number()))
     else:
-        text = " ".join(_words(block, (block.right - block.left) * rng.uniform(0.1, 0.9)))
+        words = _words(block, (block.right - block.left) * rng.uniform(0.1, 0.9))
+        text = block.source.join(words)
         text = text[:1].upper() + text[1:]
     place = rng.choice((0.0, 0.5, 0.5, 1.0))
     return [(block.left + place * max(0.0, block.right - block.left - block.width(text)), text)]
@@ -92,7 +95,7 @@ def _item(rng: random.Random, block: _Block) -> Parts:
     mark = rng.choice((*MARKS, f"{rng.randint(1, 30)}.", f"{rng.choice('abcdeivx')})"))
     indent = max(block.width(mark + " "), rng.uniform(0.8, 2) * block.font.size)
     words = _words(block, (block.right - block.left - indent) * rng.uniform(0.2, 1))
-    return [(block.left, mark), (block.left + indent, " ".join(words))]
+    return [(block.left, mark), (block.left + indent, block.source.join(words))]
 
 
 def _cells(rng: random.Random, block: _Block) -> Parts:
@@ -122,19 +125,19 @@ def _line(block: _Block, parts: Parts, baseline: int) -> Line:
     return Line(
         text=" ".join(text for _, text in parts),
         edges=np.maximum.accumulate(edges),
-        y=np.full(len(edges), baseline - 0.27 * block.font.size),
+        y=np.full(len(edges), baseline - block.script.middle * block.font.size),
         height=0.95 * block.font.size,
     )
 
 
 def _draw_block(
-    rng: random.Random, canvas: Image.Image, fonts: FontPicker, block: _Block, top: float
+    rng: random.Random, canvas: Image.Image, block: _Block, top: float
 ) -> tuple[list[Line], float]:
     """Draws lines from `top` on; returns them and where the next block may begin."""
     draw = ImageDraw.Draw(canvas)
     size = block.font.size
     kind = rng.choice(KINDS)
-    pitch = size * rng.uniform(1.05, 1.6)
+    pitch = size * rng.uniform(block.script.tightest, 1.6)
     count = 1 if kind is _middle else rng.randint(1, 8)
     ruled = rng.random() < 0.12
     boxed = rng.random() < 0.06
@@ -162,7 +165,7 @@ def _draw_block(
 
 
 def draw_page(
-    rng: random.Random, fonts: FontPicker, *, strength: float
+    rng: random.Random, script: Script, *, strength: float
 ) -> tuple[NDArray[np.uint8], list[Line]]:
     """A part of a page, in grey, and its lines; nearly level, as the server has made it."""
     low, high = TYPE
@@ -178,18 +181,18 @@ def draw_page(
     edge = rng.uniform(0.3, 3) * size
     lines: list[Line] = []
     top = rng.uniform(0.3, 2) * size
-    face = fonts.pick(rng, "")
+    face = script.fonts.pick(rng, "")
     while top + 1.5 * size < height:
         if rng.random() < 0.25:
-            face = fonts.pick(rng, "")
+            face = script.fonts.pick(rng, "")
         part = size * rng.choice((1, 1, 1, 1, 0.8, 1.25, 1.6, 2))
         font = cached_font(face, round(max(low, min(part, high)) * 2) / 2)
-        block = _Block(TextSource(rng), face, font, edge, width - edge, ink)
-        drawn, top = _draw_block(rng, canvas, fonts, block, top)
+        block = _Block(script, script.source(rng), face, font, edge, width - edge, ink)
+        drawn, top = _draw_block(rng, canvas, block, top)
         lines += drawn
     angle = rng.gauss(0, 0.12) * strength
     canvas, lines = _turn(canvas, lines, angle)
-    return scan(rng, canvas, size, strength), lines
+    return scan(rng, canvas, size * script.detail, strength), lines
 
 
 def _turn(canvas: Image.Image, lines: list[Line], degrees: float) -> tuple[Image.Image, list[Line]]:

@@ -20,9 +20,9 @@ from qwen_ocr_serve.documents import pieces
 from qwen_ocr_serve.documents.columns import in_reading_order, rows_of
 from qwen_ocr_serve.documents.ink import Grey, find_ink
 from qwen_ocr_serve.documents.lines import Box, find_lines
-from training.fonts import FontPicker
 from training.page_drawing import draw_page, scan
 from training.samples import TOKEN, Line, Sample, load_batch
+from training.scripts import Script
 
 STORED_PART = 0.12
 """Of the pages; a file of blocks counts as one, and has three times as many pieces."""
@@ -36,8 +36,8 @@ class PiecePool:
     `stored` are the files of blocks drawn by a browser; a part of the pieces is cut out of these.
     """
 
-    def __init__(self, fonts: FontPicker, stored: Sequence[Path] = ()) -> None:
-        self._fonts = fonts
+    def __init__(self, script: Script, stored: Sequence[Path] = ()) -> None:
+        self._script = script
         self._stored = stored
         self._waiting: dict[tuple[int, int], list[Sample]] = defaultdict(list)
 
@@ -56,7 +56,7 @@ class PiecePool:
 
     def _pages(self, rng: random.Random, strength: float) -> Iterator[tuple[Grey, list[Line]]]:
         if not self._stored or rng.random() >= STORED_PART:
-            yield draw_page(rng, self._fonts, strength=strength)
+            yield draw_page(rng, self._script, strength=strength)
             return
         for block in load_batch(rng.choice(self._stored)):
             size = block.lines[0].height if block.lines else math.inf

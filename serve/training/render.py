@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from training.fonts import Face, FontPicker
+from training.fonts import Face
 from training.samples import MINI, TOKEN, Line, Sample, fit, transform
+from training.scripts import Script
 from training.text import TextSource
 
 MISFITS = 20  # attempts at a line of text before a block is left as it is
@@ -47,17 +48,17 @@ def cached_font(face: Face, size: float) -> Font:
 
 def _fill_line(source: TextSource, font: Font, room: float, stop: float) -> str:
     """Words that fit into `room` px; ends early with probability `stop` after each word."""
-    text, misfits = "", 0
+    words: list[str] = []
+    misfits = 0
     while misfits < 4:
         token = source.token()
-        longer = f"{text} {token}" if text else token
-        if font.font.getlength(longer) > room:
+        if font.font.getlength(source.join([*words, token])) > room:
             misfits += 1
             continue
-        text = longer
+        words.append(token)
         if source.rng.random() < stop:
             break
-    return text.strip()
+    return source.join(words).strip()
 
 
 def _two_columns(source: TextSource, font: Font, room: float) -> tuple[str, str] | None:
@@ -72,6 +73,7 @@ def _two_columns(source: TextSource, font: Font, room: float) -> tuple[str, str]
 class _Layout:
     """The choices that hold for one whole image."""
 
+    script: Script
     font: Font
     face: Face
     pitch: float
@@ -89,7 +91,7 @@ def _draw_lines(
     max_lines: int,
 ) -> list[Line]:
     draw = ImageDraw.Draw(canvas)
-    source = TextSource(rng)
+    source = layout.script.source(rng)
     font, room = layout.font, layout.right - layout.left
     baseline = rng.uniform(0.85, 1.4) * font.size
     slack = canvas.height - baseline - 0.3 * font.size
@@ -124,7 +126,7 @@ def _draw_lines(
             misfits = 0
             for x, part in parts:
                 draw.text((x, y), part, font=font.font, fill=ink, anchor="ls")
-            middle = np.full(len(text) + 1, y - 0.27 * font.size)
+            middle = np.full(len(text) + 1, y - layout.script.middle * font.size)
             lines.append(Line(text, edges, middle, 0.95 * font.size))
             if layout.kind == "columns" and rng.random() < 0.1:
                 rule = y + round(0.35 * font.size)
@@ -180,7 +182,7 @@ def _picture(rng: random.Random, canvas: Image.Image) -> None:
 
 
 def render(
-    rng: random.Random, fonts: FontPicker, width: int, height: int, size: float, *, strength: float
+    rng: random.Random, script: Script, width: int, height: int, size: float, *, strength: float
 ) -> Sample:
     """A random block of text that fills a `width` × `height` px image (multiples of `TOKEN`).
 
@@ -203,12 +205,13 @@ def render(
         _picture(rng, canvas)
     else:
         size = min(round(size * 2) / 2, canvas.height / 1.3)
-        face = fonts.pick(rng, "")
+        face = script.fonts.pick(rng, "")
         margin = rng.uniform(0.1, 1.5) * size
         layout = _Layout(
+            script=script,
             font=cached_font(face, max(8.0, size)),
             face=face,
-            pitch=size * rng.uniform(1.05, rng.choice((1.3, 1.7))),
+            pitch=size * rng.uniform(script.tightest, rng.choice((1.3, 1.7))),
             left=min(margin, canvas.width / 6),
             right=canvas.width - min(rng.uniform(0.1, 1.0) * size, canvas.width / 8),
             kind=rng.choices(("prose", "ragged", "columns"), (0.48, 0.1, 0.42))[0],
@@ -216,7 +219,7 @@ def render(
         )
         limit = rng.choices((1, 2, 99), (0.03, 0.03, 0.94))[0]
         lines = _draw_lines(rng, canvas, layout, ink, limit)
-    return finish(rng, canvas, lines, width, height, size, strength)
+    return finish(rng, canvas, lines, width, height, size * script.detail, strength)
 
 
 def finish(

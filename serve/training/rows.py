@@ -79,7 +79,7 @@ def parts_of(module: nn.Module) -> tuple[Composed, Tensor]:
 def start_from(mini: Mini, directory: Path) -> None:
     """Take the weights of a model directory, whose tokens may be single characters.
 
-    With the same tokens, rows are taken as they are. From characters, a token has the row of the
+    Rows of tokens that it has are taken as they are. From characters, a token has the row of the
     one that matters most, its last where it is read and its first where it is written, and weakly
     those of the others, each place turned its own way. What else both have, they share.
     """
@@ -94,10 +94,12 @@ def start_from(mini: Mini, directory: Path) -> None:
     for module, rows in ((mini.language_model.embed_tokens, read), (mini.lm_head, written)):
         composed, own = parts_of(module)
         for token, row in vocab.items():
-            own[row] = rows[before[token]] if token in before else 0.0
-        if vocab == before:
+            if token in before:
+                own[row] = rows[before[token]]
+        parted = composed.parts[:, LONGEST] > 0
+        if all(token in before for token, row in vocab.items() if parted[row]):
             continue
-        own[composed.parts[:, LONGEST] > 0] = 0.0
+        own[parted] = 0.0
         characters = rows[[before[as_symbols(character)] for character in CHARSET]]
         centred = characters - characters.mean(dim=0)
         size = len(CHARSET)

@@ -139,6 +139,10 @@ class TextSource:
             )
         )
 
+    def join(self, tokens: list[str]) -> str:
+        """Pieces of running text as a text."""
+        return " ".join(tokens)
+
     def token(self) -> str:
         """One white-space-free (nearly always) piece of running text, with its punctuation."""
         return self.rng.choice(self.pool) if self.pool else self._new_token()

@@ -26,19 +26,26 @@ from training.batches import (
     stored_batch,
 )
 from training.charset import TOKENIZER
-from training.fonts import TRAINING_FAMILIES, VALIDATION_FAMILIES, FontPicker
-from training.losses import CHARACTER_WEIGHT, GUIDE_WEIGHT, LINE_WEIGHT, Trainee
+from training.losses import (
+    CHARACTER_WEIGHT,
+    CHINESE_WEIGHT,
+    GUIDE_WEIGHT,
+    LINE_WEIGHT,
+    Trainee,
+)
 from training.model import Shape
 from training.muon import Muon
 from training.pieces import PiecePool
 from training.rows import compose, plain_weights, start_from
 from training.running import WARMUP_STEPS, Average, Stop, average_gradients, join, save
 from training.samples import SERVED_SIZE, TYPE_SIZES
+from training.scripts import for_training, for_validation
 
 PEAK_RATE = 3e-3
 HOLD = 0.6  # fraction of the time at the peak rate, before the linear decay to zero
-STORED_PART = 0.08  # of the batches, when there are browser-drawn ones
-PIECES_PART = 0.75  # of the batches
+CHINESE_PART = 0.5  # of the batches
+STORED_PART = 0.08  # of the batches of a script, when there are browser-drawn ones
+PIECES_PART = 0.75  # of the batches of a script
 HEADS_ALONE_STEPS = 150  # after a start from a model without heads: they learn to fit it first
 
 
@@ -70,14 +77,18 @@ def curriculum(progress: float) -> dict[str, Any]:
 
 def validation_batches() -> dict[str, list[Batch]]:
     """Small blocks and pieces in families that are not trained on."""
-    fonts = FontPicker(VALIDATION_FAMILIES)
-    pool = PiecePool(fonts)
     sizes = SERVED_SIZE, TYPE_SIZES[1]
-    blocks = [
-        random_batch(random.Random(f"test {i}"), fonts, strength=0.5, sizes=sizes) for i in range(4)
-    ]
-    pieces = [piece_batch(random.Random(f"test {i}"), pool, strength=0.5) for i in range(12)]
-    return {"blocks": blocks, "pieces": pieces}
+    batches: dict[str, list[Batch]] = {}
+    for prefix, script in zip(("", "chinese_"), for_validation(), strict=True):
+        pool = PiecePool(script)
+        batches[f"{prefix}blocks"] = [
+            random_batch(random.Random(f"test {i}"), script, strength=0.5, sizes=sizes)
+            for i in range(4)
+        ]
+        batches[f"{prefix}pieces"] = [
+            piece_batch(random.Random(f"test {i}"), pool, strength=0.5) for i in range(8)
+        ]
+    return batches
 
 
 @torch.no_grad()
@@ -110,9 +121,9 @@ def main() -> None:
     trainee = Trainee(Shape(vocab=TOKENIZER.get_vocab_size()))
     compose(trainee.mini)
     steppers = optimizers(trainee)
-    fonts = FontPicker(TRAINING_FAMILIES)
+    scripts = for_training()
     stored = sorted(options.browser.glob("*.npz")) if options.browser else []
-    pool = PiecePool(fonts, stored)
+    pools = PiecePool(scripts[0], stored), PiecePool(scripts[1])
     tests = validation_batches()
     step, minutes, images, characters = 0, 0.0, 0, 0
     checkpoint = options.out / "checkpoint.pt"
@@ -126,7 +137,11 @@ def main() -> None:
     elif options.weights:
         start_from(trainee.mini, options.weights)
     else:
-        seen = [random_batch(random.Random(f"whiten {i}"), fonts).images for i in range(40)]
+        seen = [
+            random_batch(random.Random(f"whiten {i}"), script).images
+            for script in scripts
+            for i in range(20)
+        ]
         trainee.mini.visual.whiten(seen)
     average = Average(trainee)
     if checkpoint.exists():
@@ -141,23 +156,25 @@ def main() -> None:
         for stepper in steppers:
             for group in stepper.param_groups:
                 group["lr"] = options.peak * rate
-        vision_only = not options.weights and minutes < options.vision_minutes
+        vision_only = minutes < options.vision_minutes
         rng = random.Random(f"{options.seed} {rank} {step}")
         lesson = curriculum(1.0 if options.weights else progress)
         # The same in all processes: the one with less work would wait for the others.
-        kind = 1.0 if vision_only else random.Random(f"{options.seed} {step}").random()
-        if kind < PIECES_PART:
-            batch = piece_batch(rng, pool, strength=lesson["strength"])
-        elif stored and kind < PIECES_PART + STORED_PART:
+        shared = random.Random(f"{options.seed} {step}")
+        script = int(shared.random() < CHINESE_PART)
+        kind = shared.random()
+        if kind < PIECES_PART and not (vision_only and not options.weights):
+            batch = piece_batch(rng, pools[script], strength=lesson["strength"])
+        elif stored and script == 0 and kind < PIECES_PART + STORED_PART:
             batch = stored_batch(rng, rng.choice(stored), strength=lesson["strength"])
         else:
-            batch = random_batch(rng, fonts, **lesson)
+            batch = random_batch(rng, scripts[script], **lesson)
         losses = trainee.losses(
             batch,
             vision_only=vision_only,
             heads_alone=bool(options.weights) and step <= HEADS_ALONE_STEPS,
         )
-        loss = CHARACTER_WEIGHT * losses["characters"]
+        loss = CHARACTER_WEIGHT * losses["characters"] + CHINESE_WEIGHT * losses["chinese"]
         if not vision_only:
             loss = loss + losses["text"] + GUIDE_WEIGHT * losses["guide"]
             loss = loss + LINE_WEIGHT * losses["lines"]
@@ -179,7 +196,7 @@ def main() -> None:
             row = {name: round(value.item(), 4) for name, value in losses.items()}
             row |= {"step": step, "minutes": round(minutes, 2), "images": images}
             row |= {"characters_read": characters, "rate": round(options.peak * rate, 6)}
-            if not vision_only and (step % 200 == 0 or (finished and not stopped)):
+            if not vision_only and (step % 300 == 0 or (finished and not stopped)):
                 average.swap(trainee)
                 row |= validate(trainee, tests)
                 average.swap(trainee)

@@ -18,10 +18,10 @@ from PIL import Image
 from qwen_ocr_serve.vllm_patches.torchvision_compat import declare_operators
 from qwen_ocr_tools.evaluation.metrics import character_errors
 from training.batches import PROMPTS
-from training.fonts import VALIDATION_FAMILIES, FontPicker
 from training.pieces import PiecePool
 from training.render import render
 from training.samples import TOKEN, Sample
+from training.scripts import for_validation
 
 SLACK = 8
 """Tokens that an answer may have more than the true one."""
@@ -41,20 +41,23 @@ class Reading(NamedTuple):
 
 def samples(count: int) -> dict[str, list[list[Sample]]]:
     """Batches of blocks and of pieces, about `count` images of each."""
-    fonts = FontPicker(VALIDATION_FAMILIES)
-    pool = PiecePool(fonts)
-    rng = random.Random("validation")
-    blocks = [
-        [
-            render(rng, fonts, columns * TOKEN, rows * TOKEN, rng.uniform(18, 34), strength=0.5)
-            for _ in range(max(1, count // len(SHAPES)))
+    kinds: dict[str, list[list[Sample]]] = {}
+    for name, script in zip(("Latin", "Chinese"), for_validation(), strict=True):
+        pool = PiecePool(script)
+        rng = random.Random("validation")
+        kinds[f"{name} blocks"] = [
+            [
+                render(
+                    rng, script, columns * TOKEN, rows * TOKEN, rng.uniform(18, 34), strength=0.5
+                )
+                for _ in range(max(1, count // len(SHAPES)))
+            ]
+            for rows, columns in SHAPES
         ]
-        for rows, columns in SHAPES
-    ]
-    pieces: list[list[Sample]] = []
-    while sum(map(len, pieces)) < count:
-        pieces.append(pool.take(rng, 2000, strength=0.5))
-    return {"blocks": blocks, "pieces": pieces}
+        kinds[f"{name} pieces"] = []
+        while sum(map(len, kinds[f"{name} pieces"])) < count:
+            kinds[f"{name} pieces"].append(pool.take(rng, 2000, strength=0.5))
+    return kinds
 
 
 class Reader:

@@ -11,8 +11,9 @@ import torch
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
 
+from training import chinese
 from training.batches import IGNORED, IMAGE_PAD, NEWLINE, collate, misread, prompt_ids
-from training.charset import CHARSET, TOKENIZER
+from training.charset import CHARSET, CHINESE, HANZI, TOKENIZER
 from training.export import load_weights, write_model
 from training.fonts import HELD_OUT_FAMILIES, TRAINING_FAMILIES, VALIDATION_FAMILIES
 from training.model import Mini, Shape
@@ -101,8 +102,15 @@ def test_prompts_are_what_the_shipped_template_yields(
 
 
 def test_one_character_is_one_token_and_any_text_survives() -> None:
-    assert all(len(TOKENIZER.encode(character).ids) == 1 for character in CHARSET)
-    for text in (CHARSET, "naïve – “quoted” 12 €", "日本語 🙂\n\ttab"):
+    assert len(HANZI) == 3755
+    assert all(len(TOKENIZER.encode(character).ids) == 1 for character in CHARSET + CHINESE)
+    for text in (
+        CHARSET,
+        CHINESE,
+        "naïve – “quoted” 12 €",
+        "第3页，共 12 页。",
+        "日本語 🙂\n\ttab",
+    ):
         assert TOKENIZER.decode(TOKENIZER.encode(text).ids) == text
 
 
@@ -145,8 +153,15 @@ def test_tokens_that_share_a_character_share_its_part() -> None:
 
 
 def test_no_family_is_both_trained_on_and_held_out() -> None:
-    families = (*TRAINING_FAMILIES, *VALIDATION_FAMILIES, *HELD_OUT_FAMILIES)
-    assert len(set(families)) == len(families)
+    for families in (
+        (*TRAINING_FAMILIES, *VALIDATION_FAMILIES, *HELD_OUT_FAMILIES),
+        (
+            *chinese.TRAINING_FAMILIES,
+            *chinese.VALIDATION_FAMILIES,
+            *chinese.HELD_OUT_FAMILIES,
+        ),
+    ):
+        assert len(set(families)) == len(families)
 
 
 def test_the_path_leads_from_character_to_character_and_past_the_line() -> None:
