@@ -63,7 +63,7 @@ else
 endif
 
 # Processor minutes of training, and where its checkpoints lie. See serve/training/README.md.
-MINUTES ?= 130
+MINUTES ?= 200
 RUN ?= runs/mini
 
 train: $(STAMP) ## train the bundled model anew, for hours; stops and resumes at any time

@@ -23,15 +23,15 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 from rich.progress import track
 
-from training.fonts import TRAINING_FAMILIES
 from training.samples import TOKEN, TYPE_SIZES, Line, fit, save_batch
-from training.text import TextSource
+from training.scripts import Script, for_training
 
 CHROMIUM = "/usr/bin/chromium"
 BLOCKS_PER_PAGE = 12
 
-# Cuts what does not fit, then reads every character's box. A new line starts where a character
-# stands lower than the line so far; a gap between two boxes of one line counts as one space.
+# Cuts what does not fit, by words and Chinese characters, then reads every character's box. A new
+# line starts where a character stands lower than the line so far; a gap between two boxes of one
+# line counts as one space.
 _MEASURE = """
 () => [...document.querySelectorAll('.block')].map(block => {
   const frame = block.getBoundingClientRect();
@@ -46,7 +46,7 @@ _MEASURE = """
   for (let i = 0; i < 2000 && tooBig(); i++) {
     const text = last(block);
     if (!text) break;
-    const shorter = text.data.trimEnd().replace(/\\s*\\S+$/, '');
+    const shorter = text.data.trimEnd().replace(/(\\s*[!-\\u2fff]+|.)$/u, '');
     if (shorter) text.data = shorter; else text.remove();
   }
   const lines = [];
@@ -142,30 +142,34 @@ def _colour(rng: random.Random, low: int, high: int) -> str:
     return "rgb({},{},{})".format(*(rng.randint(low, high) for _ in range(3)))
 
 
-def random_style(rng: random.Random, family: str, size: float) -> str:
+def random_style(rng: random.Random, script: Script, size: float) -> str:
     """CSS for a block: family, size, weight, figures, colours, spacing, alignment, margins."""
     ink, paper = _colour(rng, 0, 90), rng.choice(("#fff", _colour(rng, 215, 255)))
     if rng.random() < 0.25:
         ink, paper = _colour(rng, 190, 255), _colour(rng, 0, 80)
+    # Chinese that is spread has gaps like those between words.
+    spread = script.width < 0.8
+    spacing = rng.choice((0, 0, 0, 0, rng.uniform(-0.02, 0.12 if spread else 0.06)))
+    alignments = ("left",) * 5 + ("center", "right", "justify" if spread else "left")
     return ";".join(
         (
-            f"font-family:'{family}'",
+            f"font-family:'{rng.choice(script.families)}'",
             f"font-size:{size:.1f}px",
             f"font-weight:{rng.choice((400, 400, 400, 300, 500, 700))}",
             f"font-style:{rng.choice(('normal',) * 6 + ('italic',))}",
             f"font-variant-numeric:{rng.choice(('normal', 'oldstyle-nums'))}",
             f"color:{ink};background:{paper}",
             f"line-height:{rng.uniform(1.1, 1.8):.2f}",
-            f"letter-spacing:{rng.choice((0, 0, 0, 0, rng.uniform(-0.02, 0.12))):.3f}em",
-            f"text-align:{rng.choice(('left',) * 5 + ('center', 'right', 'justify'))}",
+            f"letter-spacing:{spacing:.3f}em",
+            f"text-align:{rng.choice(alignments)}",
             f"padding:{rng.uniform(0.1, 1.2):.2f}em {rng.uniform(0.1, 1.5):.2f}em",
         )
     )
 
 
-def _random_body(rng: random.Random, characters: int) -> str:
+def _random_body(rng: random.Random, script: Script, characters: int) -> str:
     """Paragraphs, or rows of a form or receipt, of roughly `characters` characters."""
-    source = TextSource(rng)
+    source = script.source(rng)
     parts: list[str] = []
     rows = rng.random() < 0.35
     while sum(map(len, parts)) < characters:
@@ -174,12 +178,12 @@ def _random_body(rng: random.Random, characters: int) -> str:
             parts.append(f'<div class="row"><span>{left}</span><span>{right}</span></div>')
         else:
             length = rng.randint(1, max(2, characters // 7))
-            words = " ".join(source.token() for _ in range(min(length, 80)))
+            words = source.join([source.token() for _ in range(min(length, 80))])
             parts.append(f"<p>{html.escape(words)}</p>")
     return "".join(parts)
 
 
-def random_blocks(rng: random.Random) -> tuple[int, int, list[Block]]:
+def random_blocks(rng: random.Random, script: Script) -> tuple[int, int, list[Block]]:
     """Width and height (multiples of `TOKEN`) and blocks that are at most half a token off."""
     if rng.random() < 0.3:
         rows, columns = rng.choice((2, 2, 3, 3, 4)), rng.randint(4, 56)
@@ -194,11 +198,11 @@ def random_blocks(rng: random.Random) -> tuple[int, int, list[Block]]:
     blocks = []
     for _ in range(BLOCKS_PER_PAGE):
         size = min(most, max(smallest, middle * rng.uniform(0.85, 1.18)))
-        characters = max(3, round(0.8 * width * height / (0.75 * size * size)))
+        characters = max(3, round(0.8 * width * height / (1.5 * script.width * size * size)))
         blocks.append(
             Block(
-                body=_random_body(rng, characters),
-                css=random_style(rng, rng.choice(TRAINING_FAMILIES), size),
+                body=_random_body(rng, script, characters),
+                css=random_style(rng, script, size),
                 width=width + rng.randint(-TOKEN // 2, TOKEN // 2 - 1),
                 height=max(12, height + rng.randint(-TOKEN // 2, TOKEN // 2 - 1)),
             )
@@ -209,16 +213,20 @@ def random_blocks(rng: random.Random) -> tuple[int, int, list[Block]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--batches", type=int, default=300)
+    parser.add_argument("--batches", type=int, default=300, help="of each script")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    options.folder.mkdir(parents=True, exist_ok=True)
+    scripts = for_training()
+    jobs = [(name, number) for name in scripts for number in range(options.batches)]
+    for name in scripts:
+        (options.folder / name).mkdir(parents=True, exist_ok=True)
     with browser_page() as page:
-        for number in track(range(options.batches), "drawing in a browser"):
-            path = options.folder / f"{options.seed}-{number:05d}.npz"
+        for name, number in track(jobs, "drawing in a browser"):
+            path = options.folder / name / f"{options.seed}-{number:05d}.npz"
             if path.exists():
                 continue
-            width, height, blocks = random_blocks(random.Random(f"{options.seed} {number}"))
+            rng = random.Random(f"{options.seed} {number}")
+            width, height, blocks = random_blocks(rng, scripts[name])
             # Where not even a word fitted, nothing is to be learnt that blank paper does not teach.
             samples = [
                 fit(image.convert("L"), lines, width, height)

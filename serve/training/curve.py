@@ -17,7 +17,11 @@ mpl.use("svg")
 from matplotlib import pyplot as plt
 
 SMOOTHING = 0.9  # of an exponential mean over the logged steps
-TESTED = {"pieces_wrong": "pieces, held-out fonts", "blocks_wrong": "blocks, held-out fonts"}
+TESTED = {
+    f"{script}_{kind}_wrong": f"{kind}, {script.capitalize()}, held-out fonts"
+    for script in ("latin", "chinese")
+    for kind in ("pieces", "blocks")
+}
 
 
 def smooth(values: list[float]) -> list[float]:

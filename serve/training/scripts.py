@@ -15,32 +15,50 @@ from training.text import TextSource
 class Script:
     """What a page of one script is made of; lengths are in sizes of type."""
 
+    families: tuple[str, ...]
     fonts: FontPicker
     source: Callable[[random.Random], TextSource]
     middle: float
     """How far above the baseline a line has its middle."""
     tightest: float
     """From one baseline to the next, at least."""
+    width: float
+    """Of an average character."""
     detail: float
     """Size of Latin type whose strokes are as near to each other."""
 
 
 def latin(families: tuple[str, ...] = TRAINING_FAMILIES) -> Script:
     """Five languages in Latin letters."""
-    return Script(FontPicker(families), TextSource, middle=0.27, tightest=1.05, detail=1.0)
+    return Script(
+        families=families,
+        fonts=FontPicker(families),
+        source=TextSource,
+        middle=0.27,
+        tightest=1.05,
+        width=0.5,
+        detail=1.0,
+    )
 
 
 def han(families: tuple[str, ...] = chinese.TRAINING_FAMILIES) -> Script:
     """Simplified Chinese, with Latin letters and digits in it."""
-    fonts = chinese.font_picker(families)
-    return Script(fonts, chinese.ChineseSource, middle=0.38, tightest=1.15, detail=0.65)
+    return Script(
+        families=families,
+        fonts=chinese.font_picker(families),
+        source=chinese.ChineseSource,
+        middle=0.38,
+        tightest=1.15,
+        width=0.9,
+        detail=0.65,
+    )
 
 
-def for_training() -> tuple[Script, Script]:
+def for_training() -> dict[str, Script]:
     """The families that are trained on."""
-    return latin(), han()
+    return {"latin": latin(), "chinese": han()}
 
 
-def for_validation() -> tuple[Script, Script]:
+def for_validation() -> dict[str, Script]:
     """Families that training leaves out, and that no evaluation uses."""
-    return latin(VALIDATION_FAMILIES), han(chinese.VALIDATION_FAMILIES)
+    return {"latin": latin(VALIDATION_FAMILIES), "chinese": han(chinese.VALIDATION_FAMILIES)}

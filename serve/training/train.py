@@ -79,13 +79,13 @@ def validation_batches() -> dict[str, list[Batch]]:
     """Small blocks and pieces in families that are not trained on."""
     sizes = SERVED_SIZE, TYPE_SIZES[1]
     batches: dict[str, list[Batch]] = {}
-    for prefix, script in zip(("", "chinese_"), for_validation(), strict=True):
+    for name, script in for_validation().items():
         pool = PiecePool(script)
-        batches[f"{prefix}blocks"] = [
+        batches[f"{name}_blocks"] = [
             random_batch(random.Random(f"test {i}"), script, strength=0.5, sizes=sizes)
             for i in range(4)
         ]
-        batches[f"{prefix}pieces"] = [
+        batches[f"{name}_pieces"] = [
             piece_batch(random.Random(f"test {i}"), pool, strength=0.5) for i in range(8)
         ]
     return batches
@@ -107,9 +107,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument(
-        "--minutes", type=float, default=130, help="processor minutes of the whole run"
+        "--minutes", type=float, default=200, help="processor minutes of the whole run"
     )
-    parser.add_argument("--vision-minutes", type=float, default=9, help="vision alone, at first")
+    parser.add_argument("--vision-minutes", type=float, default=12, help="vision alone, at first")
     parser.add_argument(
         "--weights", type=Path, help="model directory to train on, past the lessons"
     )
@@ -122,8 +122,11 @@ def main() -> None:
     compose(trainee.mini)
     steppers = optimizers(trainee)
     scripts = for_training()
-    stored = sorted(options.browser.glob("*.npz")) if options.browser else []
-    pools = PiecePool(scripts[0], stored), PiecePool(scripts[1])
+    stored = {
+        name: sorted((options.browser / name).glob("*.npz")) if options.browser else []
+        for name in scripts
+    }
+    pools = {name: PiecePool(script, stored[name]) for name, script in scripts.items()}
     tests = validation_batches()
     step, minutes, images, characters = 0, 0.0, 0, 0
     checkpoint = options.out / "checkpoint.pt"
@@ -139,7 +142,7 @@ def main() -> None:
     else:
         seen = [
             random_batch(random.Random(f"whiten {i}"), script).images
-            for script in scripts
+            for script in scripts.values()
             for i in range(20)
         ]
         trainee.mini.visual.whiten(seen)
@@ -161,12 +164,12 @@ def main() -> None:
         lesson = curriculum(1.0 if options.weights else progress)
         # The same in all processes: the one with less work would wait for the others.
         shared = random.Random(f"{options.seed} {step}")
-        script = int(shared.random() < CHINESE_PART)
+        script = "chinese" if shared.random() < CHINESE_PART else "latin"
         kind = shared.random()
         if kind < PIECES_PART and not (vision_only and not options.weights):
             batch = piece_batch(rng, pools[script], strength=lesson["strength"])
-        elif stored and script == 0 and kind < PIECES_PART + STORED_PART:
-            batch = stored_batch(rng, rng.choice(stored), strength=lesson["strength"])
+        elif stored[script] and kind < PIECES_PART + STORED_PART:
+            batch = stored_batch(rng, rng.choice(stored[script]), strength=lesson["strength"])
         else:
             batch = random_batch(rng, scripts[script], **lesson)
         losses = trainee.losses(

@@ -42,7 +42,7 @@ class Reading(NamedTuple):
 def samples(count: int) -> dict[str, list[list[Sample]]]:
     """Batches of blocks and of pieces, about `count` images of each."""
     kinds: dict[str, list[list[Sample]]] = {}
-    for name, script in zip(("Latin", "Chinese"), for_validation(), strict=True):
+    for name, script in for_validation().items():
         pool = PiecePool(script)
         rng = random.Random("validation")
         kinds[f"{name} blocks"] = [

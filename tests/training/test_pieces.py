@@ -44,14 +44,14 @@ def test_characters_are_where_their_ink_is_also_behind_shortened_gaps() -> None:
     assert max(b - a for a, b in pairwise(found.edges)) < 60
 
 
-@pytest.fixture(scope="module", params=["Latin", "Chinese"])
+@pytest.fixture(scope="module", params=["latin", "chinese"])
 def script(request: pytest.FixtureRequest) -> Script:
     """What pages of a script are drawn with, in families that are not trained on."""
     lists = [chinese.DICTIONARY, *(Path("/usr/share/dict", name) for name in DICTIONARIES)]
     if missing := [str(path) for path in lists if not path.exists()]:
         pytest.skip(f"not installed: {', '.join(missing)}; see serve/training/README.md")
     try:
-        return dict(zip(("Latin", "Chinese"), for_validation(), strict=True))[request.param]
+        return for_validation()[request.param]
     except RuntimeError as error:
         pytest.skip(str(error))
 
