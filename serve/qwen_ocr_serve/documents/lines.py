@@ -33,6 +33,8 @@ _PICTURE_INK = 0.15
 """Part of its box that a picture fills, at least; a frame around text fills less."""
 _LINK = 1.7
 """Widest gap between two letters of a line, in heights of type."""
+_LETTER = 0.6
+"""Height of a letter that stands alone, in heights of type, at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +101,12 @@ def find_lines(ink: Mask) -> Ink:
         inside = (x >= left) & (y >= top) & (x + width <= right) & (y + height <= bottom)
         kept &= ~inside
     main = np.flatnonzero(kept & (height >= 0.5 * usual))
-    small = np.flatnonzero(kept & (height < 0.5 * usual))
+    small = np.flatnonzero(kept & (height < 0.5 * usual)).tolist()
     groups = _linked(pieces, main, usual)
     whole = [group for group in groups if len(group) > 1]
     alone = [group[0] for group in groups if len(group) == 1]
-    _attach(pieces, whole, [*small.tolist(), *alone], usual)
+    for rest in (alone, small):  # what is small may belong to a letter that stands alone
+        _attach(pieces, whole, rest, usual)
     lines = [_line(pieces[group]) for group in whole]
     if lines:
         usual = float(np.median([line.height for line in lines]))
@@ -168,11 +171,13 @@ def _attach(
             across = np.maximum(np.maximum(boxes[:, 0] - right, x[piece] - boxes[:, 2]), 0)
             down = np.maximum(np.maximum(boxes[:, 1] - bottom, y[piece] - boxes[:, 3]), 0)
             distance = across / (0.8 * type_heights) + down / (0.35 * type_heights)
+            if height[piece] >= _LETTER * usual:  # no part of a letter in the line above or below
+                distance[down > 0] = np.inf
             nearest = int(np.argmin(distance))
             if distance[nearest] <= 1.2:
                 groups[nearest].append(piece)
                 continue
-        if 0.6 * usual <= height[piece] < 3 * usual:
+        if _LETTER * usual <= height[piece] < 3 * usual:
             groups.append([piece])
 
 
