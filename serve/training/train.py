@@ -165,8 +165,9 @@ def main() -> None:
         # The same in all processes: the one with less work would wait for the others.
         shared = random.Random(f"{options.seed} {step}")
         script = "chinese" if shared.random() < CHINESE_PART else "latin"
-        kind = shared.random()
-        if kind < PIECES_PART and not (vision_only and not options.weights):
+        # A network that knows nothing begins with the clean lines of the first lessons.
+        kind = 1.0 if vision_only and not options.weights else shared.random()
+        if kind < PIECES_PART:
             batch = piece_batch(rng, pools[script], strength=lesson["strength"])
         elif stored[script] and kind < PIECES_PART + STORED_PART:
             batch = stored_batch(rng, rng.choice(stored[script]), strength=lesson["strength"])
