@@ -1,6 +1,7 @@
 """vLLM reads with the bundled model exactly as transformers does, ties in its precision aside."""
 
 import base64
+import io
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,18 @@ from qwen_ocr_serve.launch.installation import Installation
 from qwen_ocr_serve.settings import BUNDLED_MODEL_PATH, ServeSettings
 
 
-def _is_read_as_a_whole(path: Path) -> bool:
-    with Image.open(path) as image:
-        return not family_of("mini").in_pieces(image.size)
-
-
-_ALL = sorted((Path(__file__).parents[1] / "evaluation").glob("*-[01][0-9].*"))
-IMAGES = list(filter(_is_read_as_a_whole, _ALL))[:20]
+CORNER = (160, 64)
+"""Pixels: larger images are read in pieces."""
+PATHS = sorted((Path(__file__).parents[1] / "evaluation").glob("*-[01][0-9].*"))[::4]
 MAX_TOKENS = 400
+
+
+def corner(path: Path) -> Image.Image:
+    """The part of an evaluation image that is small enough to be read as a whole."""
+    with Image.open(path) as image:
+        part = image.convert("RGB").crop((0, 0, *CORNER))
+    assert not family_of("mini").in_pieces(part.size)
+    return part
 
 
 class Reference:
@@ -46,8 +51,7 @@ class Reference:
         prompt = self.processor.apply_chat_template(
             [{"role": "user", "content": content}], add_generation_prompt=True
         )
-        with Image.open(path) as file:
-            image = file.convert("RGB")
+        image = corner(path)
         # As the server does before its processor sees the image.
         size = family_of("mini").enlarged(image.size, type_height(image))
         if size != image.size:
@@ -78,7 +82,9 @@ def reference() -> Reference:
 
 def read(base_url: str, path: Path) -> list[str]:
     """The tokens of the server's answer; a text may be written in others than its shortest."""
-    url = f"data:image/{path.suffix[1:]};base64,{base64.b64encode(path.read_bytes()).decode()}"
+    file = io.BytesIO()
+    corner(path).save(file, "PNG")
+    url = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
     content: Any = [
         {"type": "image_url", "image_url": {"url": url}},
         {"type": "text", "text": DEFAULT_PROMPT},
@@ -96,10 +102,10 @@ def read(base_url: str, path: Path) -> list[str]:
     return [token.token for token in logprobs.content or ()]
 
 
-def test_the_same_tokens_on_20_images(base_url: str, reference: Reference) -> None:
-    assert len(IMAGES) == 20
+def test_the_same_tokens_on_35_images(base_url: str, reference: Reference) -> None:
+    assert len(PATHS) == 35
     ties = []
-    for path in IMAGES:
+    for path in PATHS:
         ours = [reference.ids[token] for token in read(base_url, path)]
         logits = reference.logits(reference.model, path, ours)
         # Greedy decoding takes the most probable token after those that it has taken. If that
@@ -112,4 +118,4 @@ def test_the_same_tokens_on_20_images(base_url: str, reference: Reference) -> No
         errors = (logits - reference.logits(reference.exact, path, ours)).abs().max(dim=1)
         assert (gaps <= 2 * errors.values).all(), f"{path.name}: {gaps.max()}"
         ties.append(path.name)
-    assert len(ties) <= 3, f"too many ties to be chance: {ties}"
+    assert len(ties) <= 5, f"too many ties to be chance: {ties}"
