@@ -17,7 +17,6 @@ from qwen_ocr_serve.launch.cpu import computes_in_32_bits
 from qwen_ocr_serve.launch.installation import Installation
 from qwen_ocr_serve.settings import BUNDLED_MODEL_PATH, ServeSettings
 
-
 CORNER = (160, 64)
 """Pixels: larger images are read in pieces."""
 PATHS = sorted((Path(__file__).parents[1] / "evaluation").glob("*-[01][0-9].*"))[::4]
