@@ -138,7 +138,7 @@ def test_stop_keeps_the_text(open_page: Callable[..., Page], samples: Path, tmp_
     before = config_with(request={"ignore_eos": True}, without=["repetition_detection"])
     page = open_page(before)
     with Image.open(samples / "paragraph.png") as paragraph:
-        paragraph.crop((0, 0, 300, 80)).save(tmp_path / "part.png")
+        paragraph.crop((0, 0, 160, 64)).save(tmp_path / "part.png")
     open_tab(page, tmp_path / "part.png")
     ask(page)
     expect(page.locator("#text")).to_have_text(re.compile(".{20}"))

@@ -88,8 +88,8 @@ def test_confidence_of_every_word(base_url: str) -> None:
 def test_server_stops_what_is_a_loop_and_nothing_else(
     base_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    image = Image.new("L", (320, 70), 255)
-    ImageDraw.Draw(image).text((10, 20), "no no no no no no no", fill=0, font_size=24)
+    image = Image.new("L", (200, 50), 255)  # small enough to be read as a whole
+    ImageDraw.Draw(image).text((10, 15), "no no no no no no no", fill=0, font_size=18)
     with OCRClient(base_url) as client:
         # Some words in a row are read to their end, unless so little is a loop.
         assert client.ocr(image).finish_reason == "stop"

@@ -93,6 +93,8 @@ export class Store {
     const aborted = new Promise((_, reject) => {
       transaction.onabort = () => reject(transaction.error);
     });
+    // At once, so that what was written is kept when the page is closed in the next moment.
+    transaction.commit();
     return Promise.race([done(request), aborted]);
   }
 }
