@@ -121,7 +121,7 @@ def test_ctrl_c_while_starting_is_silent() -> None:
     ("flags", "reason"),
     [
         (["--", "--sed", "1"], "unrecognized arguments: --sed"),
-        (["--kv-cache-gib", "0.001"], "ValueError: "),
+        (["--kv-cache-gib", "0.0001"], "ValueError: "),  # less than one block of any precision
     ],
 )
 def test_why_a_server_cannot_start_reaches_the_terminal(flags: list[str], reason: str) -> None:

@@ -27,7 +27,7 @@ def pictures() -> dict[str, bytes]:
     images = {
         "upright": upright,
         "mirrored": upright.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
-        "blank": Image.new("L", (160, 160), 255),  # so small that the model looks at it
+        "blank": Image.new("L", (160, 64), 255),  # so small that the model looks at it
     }
     files = {}
     for name, image in images.items():

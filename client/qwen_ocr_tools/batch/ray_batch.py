@@ -10,8 +10,8 @@ import logging
 import os
 import pickle
 import socket
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Generator, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain, islice
 from math import ceil
@@ -85,11 +85,17 @@ class RayBatch(Batch):
             while tasks := list(islice(files, ROUND * work.concurrency * workers)):
                 rows = _read(tasks, work, workers)
                 left = {task.name for task in tasks}
-                while file := await asyncio.to_thread(_next, rows, left):
-                    self.progress.tally.opened += 1
-                    self.progress.tally.met += len(file.pages)
-                    for page in file.pages:
-                        yield page
+                try:
+                    while file := await asyncio.to_thread(_next, rows, left):
+                        self.progress.tally.opened += 1
+                        self.progress.tally.met += len(file.pages)
+                        for page in file.pages:
+                            yield page
+                finally:
+                    # While Ray is there: later, it would print a traceback. Where a thread is in
+                    # it, which is a ValueError, it ends with Ray.
+                    with suppress(ValueError):
+                        rows.close()
 
     async def check(self, error: OCRError) -> None:
         """See `check_servers`."""
@@ -153,7 +159,9 @@ def _ray(workers: int | None) -> Iterator[int]:
         ray.shutdown()
 
 
-def _read(tasks: list[FileTask], work: WorkerSettings, workers: int) -> Iterator[FileDone]:
+def _read(
+    tasks: list[FileTask], work: WorkerSettings, workers: int
+) -> Generator[FileDone, None, None]:
     """The files as they are done."""
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
